@@ -1,0 +1,83 @@
+"""Where the released schemas are, and which one a fingerprint names. It knows nothing of codecs.
+
+`schemas/fingerprints.json` maps the fingerprint of every released schema, as hex of the 8 bytes
+that stand in a record, to its file. `fingerprints.py` makes it and a test holds it true, so that no
+process has to parse schemas in order to start.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from hitl_events.domain.events import EVENT_TYPES
+from hitl_events.errors import InvalidInput
+
+Schema: TypeAlias = dict[str, Any]
+
+MARKER = b"\xc3\x01"
+"""How a single-object encoded record begins; 8 bytes of fingerprint follow, little endian."""
+HEAD_BYTES = len(MARKER) + 8
+INDEX = "fingerprints.json"
+EVENT_NAMES = tuple(event_type.__name__ for event_type in EVENT_TYPES)
+
+
+@cache
+def folder() -> Path:
+    """The folder of the schemas: in the package where that was installed, beside it in a checkout.
+
+    Not by importlib.resources, which takes 7 ms to import: as long as all of this package.
+    """
+    package = Path(__file__).parents[2]
+    for found in (package / "schemas", package.parent / "schemas"):
+        if (found / INDEX).is_file():
+            return found
+    raise InvalidInput(f"expected schemas/{INDEX} in {package}, found none; reinstall hitl-events")
+
+
+@cache
+def released() -> Mapping[bytes, str]:
+    """The file of every released schema, by the head of its records: marker and fingerprint."""
+    index: dict[str, str] = json.loads((folder() / INDEX).read_bytes())
+    return {MARKER + bytes.fromhex(fingerprint): path for fingerprint, path in index.items()}
+
+
+def head(name: str) -> bytes:
+    """How every record that is written now of that event or command begins."""
+    return _heads()[name]
+
+
+def fingerprint(name: str) -> bytes:
+    """CRC-64-AVRO of the schema in which that event or command is written, as in records."""
+    return head(name)[len(MARKER) :]
+
+
+def name_of(value: bytes) -> str | None:
+    """The event or command that a record says it is, by its head alone; None for an unknown one."""
+    path = released().get(value[:HEAD_BYTES])
+    return None if path is None else _name(path)
+
+
+def schema_of(event_type: type) -> Schema:
+    """The schema in which events of that class are written."""
+    return load(f"{event_type.__name__}.avsc")
+
+
+def load(path: str) -> Schema:
+    """A released schema by its file in the folder."""
+    schema: Schema = json.loads((folder() / path).read_bytes())
+    return schema
+
+
+@cache
+def _heads() -> Mapping[str, bytes]:
+    """Superseded schemas stand in a folder of their own: they are read, never written."""
+    return {_name(path): head for head, path in released().items() if "/" not in path}
+
+
+def _name(path: str) -> str:
+    """`StepCompleted` of `StepCompleted.avsc` and of `superseded/StepCompleted.1.avsc`."""
+    return path.rpartition("/")[2].partition(".")[0]

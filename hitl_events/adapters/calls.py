@@ -1,0 +1,96 @@
+"""Commands that are called, not sent: the same fields and rules as a record, without its bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, Literal, TypeAlias, cast
+
+from hitl_events.adapters.inbound.commands import BUILD, FIELDS
+from hitl_events.adapters.inbound.fields import Fields
+from hitl_events.adapters.inbound.headers import Headers
+from hitl_events.adapters.inbound.refused import Unfit
+from hitl_events.adapters.inbound.write import command_json, decision_json
+from hitl_events.adapters.system import SystemIds
+from hitl_events.domain.commands import Command, Decide, Origin, StartRun
+from hitl_events.domain.events import Source
+from hitl_events.domain.refusals import Reason
+from hitl_events.domain.token import TokenKeys
+from hitl_events.domain.values import RunId, micros
+from hitl_events.engine.inputs import Refused, Submission
+from hitl_events.errors import NotSerialisable
+from hitl_events.ports import Clock, InboundKind, InboundRecord
+from hitl_events.recipes import values
+
+Name: TypeAlias = Literal["StartRun", "Decide", "CancelRun", "UnblockRun"]
+_USER_DATA = {"StartRun": "input", "Decide": "data"}
+
+
+class Caller:
+    """Makes the submissions of one process's own calls; each names its run, if it can be known."""
+
+    def __init__(self, keys: TokenKeys, ids: SystemIds, clock: Clock, channel: str) -> None:
+        self._keys = keys
+        self._ids = ids
+        self._clock = clock
+        self._channel = channel
+
+    def call(self, name: Name, given: Mapping[str, Any]) -> tuple[Submission, RunId | None]:
+        """What is left out is None; a value that does not fit is a refusal, never an exception."""
+        fields = {key: held for key, held in given.items() if held is not None}
+        user = _USER_DATA.get(name, "")
+        if user in fields:
+            try:
+                fields[user] = values.as_json(fields[user])
+            except NotSerialisable as error:
+                return self._refused(name, f"expected JSON as {user!r}, found {error.problem}")
+        origin = Origin(channel=self._channel, arrived_at=self._clock.now())
+        reason: Reason = "invalid_decision" if name == "Decide" else "invalid_command"
+        try:
+            taken = Fields(fields, reason)
+            taken.only(FIELDS[name])
+            # ids of our own instead of those that a record's headers and position give
+            command = BUILD[name](taken, cast("Headers", self), origin)
+        except Unfit as unfit:
+            return self._refused(name, str(unfit))
+        command = self._completed(command)
+        return Submission(command=command, record=partial(self._record, name, fields)), _run(command)
+
+    def _completed(self, command: Command) -> Command:
+        if isinstance(command, Decide):
+            command.claim = self._keys.read(command.token)  # type: ignore[misc]  # just made, not yet seen
+        elif isinstance(command, StartRun):
+            command.seed = self._ids.seed()  # type: ignore[misc]  # as above
+        return command
+
+    def _refused(self, name: Name, message: str) -> tuple[Submission, None]:
+        reason: Reason = "invalid_decision" if name == "Decide" else "invalid_command"
+        refused = Refused(reason=reason, message=message)
+        return Submission(command=refused, record=partial(self._record, name, {})), None
+
+    def id(self) -> str:
+        """Of a command or decision that brought none."""
+        return self._ids.command_id()
+
+    def run_id(self) -> RunId:
+        """Of a run whose start names none."""
+        return self._ids.run_id()
+
+    def _record(self, name: Name, fields: Mapping[str, Any]) -> InboundRecord:
+        """The call as a record, for the intake of another process or for a dead letter."""
+        now = self._clock.now()
+        kind: InboundKind = "decision" if name == "Decide" else "command"
+        body = decision_json(**fields) if name == "Decide" else command_json(name, **fields)
+        return InboundRecord(
+            kind=kind,
+            value=body,
+            channel=self._channel,
+            source=Source(topic="call", partition=0, offset=0, timestamp_ms=micros(now) // 1000),
+        )
+
+
+def _run(command: Command) -> RunId | None:
+    if isinstance(command, Decide):
+        return command.claim.run_id if command.claim else None
+    return command.run_id
+

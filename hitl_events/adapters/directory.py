@@ -1,0 +1,103 @@
+"""The data directory of the embedded set-up: what lies where, and the token key made once."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+from hitl_events.adapters.lock import exclusive
+from hitl_events.adapters.trouble import unavailable
+from hitl_events.domain.token import KEY_BYTES_MIN
+from hitl_events.errors import InvalidInput, LogUnavailable
+
+_KEY_RANDOM_BYTES = 32
+_KEY_FILE_BYTES_MAX = 64 * 1024
+
+
+class DataDirectory:
+    """A folder, mode 0700, with one log (`log.db`), its `owner.lock` and its `token.key`."""
+
+    def __init__(self, path: Path | str) -> None:
+        if "\0" in str(path):
+            raise InvalidInput(f"expected a path, found {str(path)!r} with a NUL character in it")
+        self.path = Path(path)
+        self.log_path = self.path / "log.db"
+        self.lock_path = self.path / "owner.lock"
+        self.key_path = self.path / "token.key"
+
+    def make(self) -> None:
+        """Create it if it is not there; `LogUnavailable` says why that cannot be."""
+        try:
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise unavailable(self.path, error) from error
+
+    def has_log(self) -> bool:
+        """Whether a log was ever made here; creates nothing."""
+        try:
+            if self.path.exists() and not self.path.is_dir():
+                raise unavailable(self.path, NotADirectoryError(20, "Not a directory"))
+            return self.log_path.exists()
+        except OSError as error:
+            raise unavailable(self.path, error) from error
+
+    def token_key(self) -> bytes:
+        """The key of this directory's tokens, made once: of racing processes one makes it."""
+        key = self.existing_token_key()
+        if key is not None:
+            return key
+        self.make()
+        with exclusive(self.path):
+            key = self.existing_token_key()
+            if key is None:
+                key = secrets.token_urlsafe(_KEY_RANDOM_BYTES).encode()
+                with self.placed(self.key_path) as new:
+                    new.write_bytes(key + b"\n")
+        return key
+
+    def existing_token_key(self) -> bytes | None:
+        """The key if there is one; creates nothing, for those who only read."""
+        try:
+            with self.key_path.open("rb") as file:
+                text = file.read(_KEY_FILE_BYTES_MAX).strip()
+        except FileNotFoundError:
+            return None
+        except NotADirectoryError as error:
+            raise unavailable(self.path, error) from error
+        except OSError as error:
+            message = f"expected a readable token key, found {self.key_path}: {error.strerror}"
+            raise LogUnavailable(f"{message}; give it back its owner and mode 0600") from error
+        if len(text) < KEY_BYTES_MIN:
+            message = f"expected a token key of at least {KEY_BYTES_MIN} bytes in {self.key_path}"
+            advice = "restore it (a new key would void all open tokens)"
+            raise InvalidInput(f"{message}, found {len(text)}: {advice}")
+        return text
+
+    @contextmanager
+    def placed(self, path: Path) -> Generator[Path, None, None]:
+        """A fresh file, mode 0600, to fill: it stands at `path` whole and on disk, or not at all.
+
+        The caller holds the lock of the directory; what a killed process left is overwritten.
+        """
+        new = path.with_name(f"{path.name}.new")
+        try:
+            new.unlink(missing_ok=True)
+            os.close(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+            yield new
+            _to_disk(new)
+            new.rename(path)
+            _to_disk(self.path)
+        except OSError as error:
+            raise unavailable(path, error) from error
+
+
+def _to_disk(path: Path) -> None:
+    """Force the file, or the names in the folder, to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,5 @@
+from hitl_events.adapters.inbound.read import read_inbound
+from hitl_events.adapters.inbound.refused import RECORD_BYTES_MAX, Refused
+from hitl_events.adapters.inbound.write import command_json, decision_json
+
+__all__ = ["RECORD_BYTES_MAX", "Refused", "command_json", "decision_json", "read_inbound"]

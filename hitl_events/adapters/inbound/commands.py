@@ -1,0 +1,125 @@
+"""The commands that records can be, and what each says in which field."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from hitl_events.adapters.inbound.fields import Fields
+from hitl_events.adapters.inbound.headers import Headers
+from hitl_events.adapters.inbound.refused import (
+    ID_CHARS_MAX,
+    NAME_CHARS_MAX,
+    NOTES_CHARS_MAX,
+    RECORD_BYTES_MAX,
+    VERDICT_CHARS_MAX,
+    VERSION_CHARS_MAX,
+    Unfit,
+)
+from hitl_events.domain.canonical import NULL
+from hitl_events.domain.commands import CancelRun, Command, Decide, Origin, StartRun, UnblockRun
+from hitl_events.domain.content import content_digest
+from hitl_events.domain.values import RUN_ID, RunId
+
+FIELDS: Mapping[str, tuple[str, ...]] = {
+    "StartRun": ("recipe", "input", "run_id", "version", "started_by"),
+    "Decide": (
+        "token",
+        "verdict",
+        "notes",
+        "data",
+        "decision_id",
+        "decided_by",
+        "draft_digest",
+        "decided_at",
+    ),
+    "CancelRun": ("run_id", "reason", "cancelled_by"),
+    "UnblockRun": ("run_id", "by"),
+}
+"""Field names of each command, those of its schema."""
+
+Build = Callable[[Fields, Headers, Origin], Command]
+
+
+def start(fields: Fields, headers: Headers, origin: Origin) -> StartRun:
+    """`input` may be left out by a recipe that takes none; the engine adds the seed."""
+    return StartRun(
+        recipe=fields.required("recipe", NAME_CHARS_MAX),
+        input=fields.json("input") or NULL,
+        run_id=_run_id(fields) or headers.run_id(),
+        version=fields.text("version", VERSION_CHARS_MAX, chars_min=1),
+        command_id=headers.id(),
+        started_by=fields.text("started_by", NAME_CHARS_MAX),
+        origin=origin,
+    )
+
+
+def decide(fields: Fields, headers: Headers, origin: Origin) -> Decide:
+    """A token of any length goes through: only its MAC says that it is none (`invalid_token`)."""
+    token = fields.required("token", RECORD_BYTES_MAX)
+    verdict = fields.required("verdict", VERDICT_CHARS_MAX)
+    notes = fields.text("notes", NOTES_CHARS_MAX)
+    data = fields.json("data", kind=dict)
+    decided_by = fields.text("decided_by", NAME_CHARS_MAX)
+    draft_digest = fields.digest("draft_digest")
+    return Decide(
+        token=token,
+        verdict=verdict,
+        notes=notes,
+        data=data,
+        decision_id=fields.text("decision_id", ID_CHARS_MAX, chars_min=1) or headers.id(),
+        content_digest=content_digest(
+            token=token,
+            verdict=verdict,
+            notes=notes,
+            data=data,
+            decided_by=decided_by,
+            draft_digest=draft_digest,
+        ),
+        decided_by=decided_by,
+        draft_digest=draft_digest,
+        decided_at=fields.time("decided_at"),
+        origin=origin,
+    )
+
+
+def cancel(fields: Fields, headers: Headers, origin: Origin) -> CancelRun:
+    """The reason may be left out."""
+    return CancelRun(
+        run_id=_required_run_id(fields),
+        reason=fields.text("reason", NOTES_CHARS_MAX) or "",
+        cancelled_by=fields.text("cancelled_by", NAME_CHARS_MAX),
+        command_id=headers.id(),
+        origin=origin,
+    )
+
+
+def unblock(fields: Fields, headers: Headers, origin: Origin) -> UnblockRun:
+    """Who asks may be left out."""
+    return UnblockRun(
+        run_id=_required_run_id(fields),
+        by=fields.text("by", NAME_CHARS_MAX),
+        command_id=headers.id(),
+        origin=origin,
+    )
+
+
+BUILD: Mapping[str, Build] = {
+    "StartRun": start,
+    "Decide": decide,
+    "CancelRun": cancel,
+    "UnblockRun": unblock,
+}
+
+
+def _run_id(fields: Fields) -> RunId | None:
+    text = fields.text("run_id", RECORD_BYTES_MAX)
+    if text is not None and not RUN_ID.fullmatch(text):
+        raise Unfit("invalid_command", "expected 1 to 64 of A-Z a-z 0-9 _ . ~ - as 'run_id'")
+    return None if text is None else RunId(text)
+
+
+def _required_run_id(fields: Fields) -> RunId:
+    run_id = _run_id(fields)
+    if run_id is None:
+        raise Unfit("invalid_command", "expected a 'run_id', found none")
+    return run_id

@@ -1,0 +1,115 @@
+"""What one record says, field by field, whichever form it came in; absent and null are the same."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from hitl_events.adapters.inbound.json_text import canonical, parse_json
+from hitl_events.adapters.inbound.refused import RECORD_BYTES_MAX, Unfit, shown
+from hitl_events.domain.refusals import Reason
+
+_HEX_DIGEST = re.compile(r"[0-9a-fA-F]{64}")
+_JSON_NAMES = {
+    bool: "a boolean",
+    dict: "an object",
+    float: "a number",
+    int: "a number",
+    list: "a list",
+    str: "a text",
+}
+
+
+class Fields:
+    """The fields that are there. Each method raises `Unfit` with the record's reason."""
+
+    def __init__(self, values: Mapping[str, Any], reason: Reason) -> None:
+        self._values = {name: value for name, value in values.items() if value is not None}
+        self._reason: Reason = reason
+
+    def only(self, known: Collection[str]) -> None:
+        """Nothing is ignored: a misspelt field would be a decision that means something else."""
+        for name in self._values:
+            if name not in known:
+                listed = ", ".join(known)
+                raise self._unfit(f"expected no fields but {listed}; found {shown(name)}")
+
+    def either(self, name: str, alias: str) -> None:
+        """A field that may be sent under another name, but not under both."""
+        if alias in self._values:
+            if name in self._values:
+                raise self._unfit(f"expected {name!r} or {alias!r}, found both")
+            self._values[name] = self._values.pop(alias)
+
+    def required(self, name: str, chars_max: int) -> str:
+        """A text that must be there."""
+        text = self.text(name, chars_max, chars_min=1)
+        if text is None:
+            raise self._unfit(f"expected a {name!r}, found none")
+        return text
+
+    def text(self, name: str, chars_max: int, *, chars_min: int = 0) -> str | None:
+        """A text of a bounded length."""
+        value = self._values.get(name)
+        if value is None:
+            return None
+        if not isinstance(value, str):
+            raise self._unfit(f"expected a text as {name!r}, found {_kind(value)}")
+        if not chars_min <= len(value) <= chars_max:
+            wanted = f"{chars_min} to {chars_max} characters in {name!r}"
+            raise self._unfit(f"expected {wanted}, found {len(value)}")
+        return value
+
+    def json(self, name: str, *, kind: type | None = None) -> bytes | None:
+        """User data as canonical JSON; the Avro form brings the text of it."""
+        value = self._values.get(name)
+        if isinstance(value, bytes):
+            value = self._parsed(name, value)
+        if value is None:
+            return None
+        if kind is not None and not isinstance(value, kind):
+            raise self._unfit(f"expected {_JSON_NAMES[kind]} as {name!r}, found {_kind(value)}")
+        data = canonical(value)
+        if len(data) > RECORD_BYTES_MAX:
+            found = f"found {len(data)} in {name!r} once its numbers are written out"
+            raise Unfit("too_large", f"expected at most {RECORD_BYTES_MAX} bytes, {found}")
+        return data
+
+    def digest(self, name: str) -> bytes | None:
+        """A SHA-256 in hex."""
+        text = self._values.get(name)
+        if text is None:
+            return None
+        if not isinstance(text, str) or not _HEX_DIGEST.fullmatch(text):
+            raise self._unfit(f"expected 64 hex digits as {name!r}")
+        return bytes.fromhex(text)
+
+    def time(self, name: str) -> datetime | None:
+        """A time with its offset: text as in RFC 3339, or what the Avro form brings."""
+        value = self._values.get(name)
+        if value is None or isinstance(value, datetime):
+            return value
+        if not isinstance(value, str):
+            raise self._unfit(f"expected a text as {name!r}, found {_kind(value)}")
+        try:
+            at = datetime.fromisoformat(value)
+            if at.tzinfo is not None:
+                return at.astimezone(UTC)
+        except (ValueError, OverflowError):
+            pass
+        raise self._unfit(f"expected a time with its offset as {name!r}: 2026-01-01T00:00:00Z")
+
+    def _parsed(self, name: str, data: bytes) -> Any:
+        try:
+            return parse_json(data)
+        except Unfit as unfit:
+            raise self._unfit(f"in {name!r}: {unfit}") from None
+
+    def _unfit(self, message: str) -> Unfit:
+        return Unfit(self._reason, message)
+
+
+def _kind(value: Any) -> str:
+    return _JSON_NAMES.get(type(value), "something else")

@@ -1,0 +1,115 @@
+"""What others have submitted, and the answers to it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+from hitl_events.adapters.sqlite import headers
+from hitl_events.adapters.sqlite.file import LogFile
+from hitl_events.adapters.sqlite.owner import refuse_if_imported
+from hitl_events.domain.events import Source
+from hitl_events.domain.refusals import Reason, Winner
+from hitl_events.domain.values import RunId, micros, moment
+from hitl_events.errors import InvalidInput
+from hitl_events.ports import Answer, Clock, InboundKind, InboundRecord
+
+TOPIC = "intake"
+ANSWERS_KEPT = 50_000
+"""One submission is one commit, of which a disk takes at most 5,000 a second: who waits for an
+answer has 10 s to look, as long as a lock is waited for. 3 MB on disk."""
+
+_PUT = """INSERT INTO intake (kind, key, value, headers, channel, arrived_us)
+VALUES (?, ?, ?, ?, ?, ?)"""
+_TAKE = """SELECT id, kind, key, value, headers, channel, arrived_us FROM intake
+WHERE id > ? ORDER BY id LIMIT ?"""
+_END = "SELECT seq FROM sqlite_sequence WHERE name = 'intake'"
+_ANSWER = """SELECT run_id, seq, reason, message, winner_id, winner_verdict, winner_by, winner_at_us
+FROM answers WHERE id = ?"""
+_SETTLE = "INSERT INTO answers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_TAKE_OUT = "DELETE FROM intake WHERE id = ?"
+_PRUNE = "DELETE FROM answers WHERE id <= ?"
+
+
+class Intake:
+    """The port `Intake` over the tables `intake` and `answers`."""
+
+    _file: LogFile
+    _clock: Clock
+
+    async def put(self, record: InboundRecord) -> int:
+        with self._file.transaction():
+            refuse_if_imported(self._file)
+            # The time is taken under the write lock: see `intake_end`.
+            arrived_us = micros(self._clock.now())
+            named = headers.encode(record.headers)
+            key = record.key
+            row = (record.kind, key, record.value, named, record.channel, arrived_us)
+            return self._file.insert(_PUT, row)
+
+    async def take(self, after: int, limit: int) -> Sequence[InboundRecord]:
+        return self._file.decoded("intake", self._file.rows(_TAKE, (after, limit)), _record)
+
+    async def answer(self, offset: int) -> Answer | None:
+        found = self._file.decoded("answers", self._file.rows(_ANSWER, (offset,)), _answer)
+        return found[0] if found else None
+
+    async def intake_end(self) -> int:
+        """The offset of the last record that was ever put (0: none).
+
+        A record that is not there yet will bear a later time than that of this call: it waits for
+        those that are being written. So an expiry may follow once all up to here are answered.
+        """
+        with self._file.transaction():
+            row = self._file.row(_END)
+        return int(row[0]) if row else 0
+
+
+def write_answers(file: LogFile, settled: Sequence[tuple[int, Answer]]) -> None:
+    """Answer these records, each once, and forget the oldest answers beyond `ANSWERS_KEPT`."""
+    if not settled:
+        return
+    if file.change(_TAKE_OUT, [(offset,) for offset, _ in settled]) != len(settled):
+        listed = ", ".join(str(offset) for offset, _ in settled[:10])
+        message = f"expected unanswered records in the intake, found one answered among {listed}"
+        raise InvalidInput(message)
+    file.change(_SETTLE, [_columns(offset, answer) for offset, answer in settled])
+    file.change(_PRUNE, [(max(offset for offset, _ in settled) - ANSWERS_KEPT,)])
+
+
+def _columns(offset: int, answer: Answer) -> tuple[object, ...]:
+    winner = answer.winner
+    named: tuple[object, ...] = (None, None, None, None)
+    if winner is not None:
+        by = winner.decided_by
+        named = (winner.decision_id, winner.verdict, by, micros(winner.decided_at))
+    message = headers.plain_text(answer.message)
+    return (offset, answer.run_id, answer.seq, answer.reason, message, *named)
+
+
+def _answer(row: Any) -> Answer:
+    run_id, seq, reason, message, winner_id, verdict, decided_by, at_us = row
+    winner = None
+    if winner_id is not None:
+        winner = Winner(
+            decision_id=winner_id, verdict=verdict, decided_by=decided_by, decided_at=moment(at_us)
+        )
+    return Answer(
+        run_id=None if run_id is None else RunId(run_id),
+        seq=seq,
+        reason=cast("Reason | None", reason),
+        message=message,
+        winner=winner,
+    )
+
+
+def _record(row: Any) -> InboundRecord:
+    offset, kind, key, value, named, channel, arrived_us = row
+    return InboundRecord(
+        kind=cast("InboundKind", kind),
+        key=key,
+        value=value,
+        headers=headers.decode(named),
+        channel=channel,
+        source=Source(topic=TOPIC, partition=0, offset=offset, timestamp_ms=arrived_us // 1000),
+    )

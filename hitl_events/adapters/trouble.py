@@ -1,0 +1,51 @@
+"""Turns what the operating system and SQLite raise into one clear line each."""
+
+from __future__ import annotations
+
+import errno
+import sqlite3
+from pathlib import Path
+
+from hitl_events.errors import CorruptLog, HitlError, LogUnavailable
+
+_ELSEWHERE = "name another data directory with --dir or HITL_DATA"
+_MAKE_ROOM = "the disk is full: make room, nothing of this write was kept"
+
+_OS_PROBLEMS = {
+    errno.EACCES: f"permission denied: change its mode or owner, or {_ELSEWHERE}",
+    errno.EPERM: f"permission denied: change its mode or owner, or {_ELSEWHERE}",
+    errno.EROFS: f"a read-only file system: {_ELSEWHERE}",
+    errno.ENOSPC: _MAKE_ROOM,
+    errno.EDQUOT: _MAKE_ROOM,
+    errno.EEXIST: f"a file: {_ELSEWHERE}",
+    errno.ENOTDIR: f"a file: {_ELSEWHERE}",
+    errno.ENOENT: f"no such place: {_ELSEWHERE}",
+}
+
+_SQLITE_PROBLEMS = {
+    sqlite3.SQLITE_FULL: _MAKE_ROOM,
+    sqlite3.SQLITE_READONLY: f"it is read-only: change its mode, or {_ELSEWHERE}",
+    sqlite3.SQLITE_CANTOPEN: f"it cannot be opened: check its mode and folder, or {_ELSEWHERE}",
+    sqlite3.SQLITE_PERM: f"permission denied: change its mode or owner, or {_ELSEWHERE}",
+    sqlite3.SQLITE_NOTADB: f"it is no SQLite database: move it away, or {_ELSEWHERE}",
+    sqlite3.SQLITE_BUSY: "another process kept it locked: end the process that hangs on it",
+    sqlite3.SQLITE_LOCKED: "another process kept it locked: end the process that hangs on it",
+    sqlite3.SQLITE_IOERR: "the disk failed or is full, nothing of this write was kept: check it",
+}
+_UNREADABLE_TEXT = "Could not decode to UTF-8"
+
+
+def unavailable(path: Path, error: OSError) -> LogUnavailable:
+    """The error for a path of the data directory that cannot be used."""
+    problem = _OS_PROBLEMS.get(error.errno or 0) or f"{error.strerror or error}: {_ELSEWHERE}"
+    return LogUnavailable(f"expected to use {path}, found {problem}")
+
+
+def translated(path: Path, error: sqlite3.Error) -> HitlError:
+    """The error of the library for one of SQLite's, with the file that it is about."""
+    # The upper bits of an extended code only say where in SQLite it happened.
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code == sqlite3.SQLITE_CORRUPT or _UNREADABLE_TEXT in str(error):
+        return CorruptLog(str(path), str(error))
+    problem = _SQLITE_PROBLEMS.get(code) or str(error)
+    return LogUnavailable(f"expected to use the log {path}, found that {problem}")

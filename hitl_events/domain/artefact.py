@@ -1,0 +1,63 @@
+"""The outputs of a run so far, as users see them: input, steps, gates, result."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from hitl_events.domain import canonical
+from hitl_events.domain.events import DecisionReceived
+from hitl_events.domain.state import GateState, RunState
+from hitl_events.domain.values import iso
+
+
+def artefact_of(run: RunState) -> dict[str, Any]:
+    """`{input, steps, gates, result}`; partial while the run is not over."""
+    steps = [
+        (name, occurrence, canonical.loads(step.output))
+        for (kind, name, occurrence), step in run.steps.items()
+        if kind == "step" and step.status == "completed"
+    ]
+    gates = [(name, occurrence, _gate(gate)) for (name, occurrence), gate in run.gates.items()]
+    return {
+        "input": canonical.loads(run.started.input),
+        "steps": latest_by_name(steps),
+        "gates": latest_by_name(gates),
+        "result": None if run.result is None else canonical.loads(run.result),
+    }
+
+
+def latest_by_name(found: Iterable[tuple[str, int, Any]]) -> dict[str, Any]:
+    """The latest occurrence under the bare name, earlier ones as `name#1`, `name#2`, ... beside it."""
+    by_name: dict[str, dict[int, Any]] = {}
+    for name, occurrence, held in found:
+        by_name.setdefault(name, {})[occurrence] = held
+    shown: dict[str, Any] = {}
+    for name, held in by_name.items():
+        last = max(held)
+        for occurrence in sorted(held):
+            shown[name if occurrence == last else f"{name}#{occurrence}"] = held[occurrence]
+    return shown
+
+
+def _gate(gate: GateState) -> dict[str, Any]:
+    return {
+        "status": gate.status,
+        "draft": canonical.loads(gate.paused.draft),
+        "decision": None if gate.decision is None else decision_json(gate.decision),
+    }
+
+
+def decision_json(decision: DecisionReceived) -> dict[str, Any]:
+    """A decision as the artefact shows it."""
+    return {
+        "verdict": decision.verdict,
+        "notes": decision.notes,
+        "data": None if decision.data is None else canonical.loads(decision.data),
+        "decided_by": decision.decided_by,
+        "decision_id": decision.decision_id,
+        "decided_at": iso(decision.recorded_at),
+        "resolution": decision.resolution,
+        "channel": decision.channel,
+        "identity": decision.identity,
+    }

@@ -1,0 +1,71 @@
+"""Canonical JSON (RFC 8785): the one spelling in which user data is recorded and digested."""
+
+from __future__ import annotations
+
+import json
+from math import isfinite
+from typing import Any
+
+import rfc8785
+
+from hitl_events.errors import NotSerialisable
+
+INTEGER_MAX = 2**53 - 1
+DEPTH_MAX = 64
+"""Nesting of a recorded value: readers in other languages stop at 100 or so."""
+
+_FAST = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True, allow_nan=False)
+_LITERALS = (str, bool, type(None))
+NULL = b"null"
+
+
+def dumps(value: Any) -> bytes:
+    """Canonical bytes of a JSON value; `NotSerialisable` names the path of what is none."""
+    plain = _check(value, "$", 0)
+    try:
+        # The C encoder spells values without floats and with ASCII keys as RFC 8785 does, 8x faster.
+        return _FAST.encode(value).encode() if plain else rfc8785.dumps(value)
+    except (UnicodeEncodeError, rfc8785.CanonicalizationError):
+        raise NotSerialisable("$", "a lone surrogate, which is not valid Unicode") from None
+
+
+def loads(data: bytes) -> Any:
+    """The JSON value of recorded bytes."""
+    return json.loads(data)
+
+
+def _check(value: Any, path: str, depth: int) -> bool:
+    """True if the fast encoder is canonical for it. Raises `NotSerialisable` at the first non-JSON."""
+    kind = type(value)
+    if kind in _LITERALS:
+        return True
+    if kind is int:
+        if -INTEGER_MAX <= value <= INTEGER_MAX:
+            return True
+        raise NotSerialisable(path, "an integer beyond 2^53-1, which JSON readers round")
+    if kind is float:
+        if isfinite(value):
+            return False
+        raise NotSerialisable(path, f"the number {value}, which JSON has not")
+    if depth >= DEPTH_MAX:
+        raise NotSerialisable(path, f"nesting deeper than {DEPTH_MAX} (or a cycle)")
+    if kind is dict:
+        return _check_object(value, path, depth)
+    if kind is list or kind is tuple:
+        plain = True
+        for index, item in enumerate(value):
+            if type(item) not in _LITERALS:
+                plain &= _check(item, f"{path}[{index}]", depth + 1)
+        return plain
+    raise NotSerialisable(path, f"a {kind.__module__}.{kind.__qualname__}")
+
+
+def _check_object(value: dict[Any, Any], path: str, depth: int) -> bool:
+    plain = True
+    for key, item in value.items():
+        if type(key) is not str:
+            raise NotSerialisable(path, f"the key {key!r}, which is not a string")
+        plain &= key.isascii()
+        if type(item) not in _LITERALS:
+            plain &= _check(item, f"{path}.{key}", depth + 1)
+    return plain

@@ -1,0 +1,171 @@
+"""What a run came to: `{status, artefact, diagnostics, trace}`, a fold of its events.
+
+An outcome holds the events and folds them when it is asked: most callers look at the status alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from typing import Any
+
+from hitl_events.domain import canonical
+from hitl_events.domain.artefact import artefact_of
+from hitl_events.domain.diagnostics import Diagnostic, diagnostics_of
+from hitl_events.domain.events import Event, RunStarted
+from hitl_events.domain.evolve import fold
+from hitl_events.domain.refusals import Rejection, diagnostic_code
+from hitl_events.domain.state import RunState, status
+from hitl_events.domain.token import TokenKeys
+from hitl_events.domain.trace import TraceEntry, trace
+from hitl_events.domain.values import iso
+
+_STATUS = {
+    "completed": "ok",
+    "paused": "paused",
+    "running": "running",
+    "failed": "error",
+    "cancelled": "error",
+    "blocked": "error",
+}
+
+
+class Outcome:
+    """The outcome of a run as of its last given event; attributes have the names of the JSON."""
+
+    def __init__(
+        self,
+        events: Sequence[Event] = (),
+        *,
+        keys: TokenKeys | None = None,
+        refusal: Diagnostic | None = None,
+        extra: Sequence[Diagnostic] = (),
+    ) -> None:
+        self._events = events
+        self._keys = keys
+        self._refusal = refusal
+        self._extra = tuple(extra)
+
+    @cached_property
+    def _run(self) -> RunState | None:
+        return fold(self._events)
+
+    @cached_property
+    def status(self) -> str:
+        """`ok`, `paused`, `running` or `error`."""
+        if self._refusal is not None or self._run is None:
+            return "error"
+        return _STATUS[status(self._run)]
+
+    @property
+    def _started(self) -> RunStarted | None:
+        first = self._events[0] if self._events else None
+        return first if isinstance(first, RunStarted) else None
+
+    @property
+    def run_id(self) -> str | None:
+        """The run, None for a refusal that has none."""
+        return self._started.run_id if self._started else None
+
+    @property
+    def recipe(self) -> str | None:
+        """The recipe's name."""
+        return self._started.recipe if self._started else None
+
+    @property
+    def version(self) -> str | None:
+        """The recipe's version that the run started with."""
+        return self._started.version if self._started else None
+
+    @property
+    def seq(self) -> int | None:
+        """The last event that this outcome knows of."""
+        return self._events[-1].seq if self._events else None
+
+    @cached_property
+    def artefact(self) -> dict[str, Any]:
+        """`{input, steps, gates, result}`; partial while the run is paused."""
+        return artefact_of(self._run) if self._run else {}
+
+    @cached_property
+    def tokens(self) -> dict[str, str]:
+        """Gate name -> token of each open gate, for a holder of the key."""
+        if self._keys is None or self._run is None or self._refusal is not None:
+            return {}
+        seed = self._run.started.seed
+        issued: dict[str, str] = {}
+        for gate in self._run.pending.values():
+            paused = gate.paused
+            token = self._keys.issue(paused.run_id, paused.seq, seed, paused.token_kid)
+            if token is not None:
+                issued[paused.gate] = token
+        return issued
+
+    @property
+    def token(self) -> str | None:
+        """The token of the first open gate."""
+        return next(iter(self.tokens.values()), None)
+
+    @property
+    def pause_kind(self) -> str | None:
+        """The kind of the first open gate: human, external, system, schedule or reconcile."""
+        if self._run is None or self._refusal is not None:
+            return None
+        return next((gate.paused.pause_kind for gate in self._run.pending.values()), None)
+
+    @cached_property
+    def diagnostics(self) -> list[Diagnostic]:
+        """Why this shape happened."""
+        if self._refusal is not None:
+            return [self._refusal]
+        return [*(diagnostics_of(self._run) if self._run else ()), *self._extra]
+
+    @cached_property
+    def trace(self) -> list[TraceEntry]:
+        """The account of the run, one entry per line."""
+        return trace(self._events)
+
+    def to_json(self) -> dict[str, Any]:
+        """The JSON form of CONTRACT "Outcome"."""
+        held: dict[str, Any] = {
+            name: getattr(self, name) for name in ("status", "run_id", "recipe", "version", "seq")
+        }
+        held["artefact"] = self.artefact
+        if self.token is not None:
+            held |= {"token": self.token, "tokens": self.tokens}
+        if self.pause_kind is not None:
+            held["pause_kind"] = self.pause_kind
+        held["diagnostics"] = [as_json(entry) for entry in self.diagnostics]
+        held["trace"] = [as_json(entry) for entry in self.trace]
+        return held
+
+    def __repr__(self) -> str:
+        return f"Outcome(status={self.status!r}, run_id={self.run_id!r}, seq={self.seq!r})"
+
+
+def as_json(entry: Diagnostic | TraceEntry) -> dict[str, Any]:
+    """A diagnostic or trace entry as its JSON object."""
+    return {name: getattr(entry, name) for name in type(entry).__slots__}
+
+
+def refused(events: Sequence[Event], rejection: Rejection, *, decision: bool) -> Outcome:
+    """The outcome that answers a refused command; the run, if there is one, is as it was."""
+    won = rejection.winner
+    winner = won and {
+        "decision_id": won.decision_id,
+        "verdict": won.verdict,
+        "decided_by": won.decided_by,
+        "decided_at": iso(won.decided_at),
+    }
+    diagnostic = Diagnostic(
+        level="error",
+        code=diagnostic_code(rejection.reason, decision=decision),
+        message=rejection.message,
+        data={"reason": rejection.reason, "winner": winner},
+    )
+    return Outcome(events, refusal=diagnostic)
+
+
+def canonical_outcome(events: Iterable[Event]) -> bytes:
+    """State, artefact and trace as bytes, to compare a replay with what was recorded (P7)."""
+    return canonical.dumps(Outcome(tuple(events)).to_json())

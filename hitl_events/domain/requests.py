@@ -1,0 +1,52 @@
+"""What a recipe asks of the engine, as values; the driver makes them, the engine fulfils them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any, TypeAlias
+
+from hitl_events.domain.events import RunCancelled, RunCompleted, RunFailed
+from hitl_events.domain.state import GateKey, StepKey
+from hitl_events.domain.values import value
+
+
+@value
+class StepRequest:
+    """Run a step. `call` is what the executor needs of it and the engine does not look into."""
+
+    key: StepKey
+    args: bytes
+    args_digest: bytes
+    once: bool
+    call: Any
+
+
+@value
+class GateRequest:
+    """Open a gate; `expires_in` counts from the time of its event."""
+
+    key: GateKey
+    draft: bytes
+    draft_digest: bytes
+    verdicts: tuple[str, ...]
+    data_schema: bytes | None
+    pause_kind: str
+    expires_in: timedelta | None
+    on_expiry: str | None
+
+
+@value
+class Withdrawal:
+    """Close a gate: a branch beside it failed."""
+
+    key: GateKey
+
+
+RunEnd: TypeAlias = RunCompleted | RunFailed | RunCancelled
+Request: TypeAlias = StepRequest | GateRequest | Withdrawal | RunEnd
+EVENTS_PER_RUN_MAX = 10_000
+"""Events and awaits of one run: a recipe that asks without end is blocked, not the engine."""
+
+
+USER_BYTES_MAX = 880 * 1024
+"""An event may have 900 KiB; what is not the user's (names, digests, header) stays under 20 KiB."""

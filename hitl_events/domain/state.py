@@ -1,0 +1,175 @@
+"""What is true of a run after some of its events; changed by `evolve` and by nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Literal, TypeAlias
+
+from hitl_events.domain.events import (
+    DecisionReceived,
+    DecisionRejected,
+    GatePaused,
+    RunBlocked,
+    RunFailed,
+    RunStarted,
+)
+from hitl_events.domain.refusals import Winner
+from hitl_events.domain.values import MICROSECOND, digest
+
+StepKey: TypeAlias = tuple[str, str, int]
+"""(kind, name, occurrence): kind is `step` or `undo`."""
+GateKey: TypeAlias = tuple[str, int]
+Phase: TypeAlias = Literal["active", "cancelling", "completed", "failed", "cancelled"]
+Status: TypeAlias = Literal["running", "paused", "blocked", "completed", "failed", "cancelled"]
+
+_CLOSED_STATUS = {"approve": "approved", "deny": "denied"}
+_JUST_AFTER: timedelta = MICROSECOND
+
+
+@dataclass(slots=True, kw_only=True)
+class StepState:
+    """The latest of a step: `started` (a once step under way), `retrying`, `completed`, `failed`."""
+
+    status: str
+    seq: int
+    attempt: int
+    output: bytes = b""
+    error: str = ""
+    message: str = ""
+    retry_at: datetime | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class GateState:
+    """A pause and what became of it; `decision` is the one that closed it."""
+
+    paused: GatePaused
+    status: str = "pending"
+    decision: DecisionReceived | None = None
+
+    @property
+    def winner(self) -> Winner | None:
+        """The decision that closed the gate, as late ones are told."""
+        made = self.decision
+        if made is None:
+            return None
+        return Winner(
+            decision_id=made.decision_id,
+            verdict=made.verdict,
+            decided_by=made.decided_by,
+            decided_at=made.recorded_at,
+        )
+
+
+@dataclass(slots=True, kw_only=True)
+class RunState:
+    """One run. Mutable, and owned by whoever folds: `evolve` returns the same object."""
+
+    started: RunStarted
+    start_digest: bytes = b""
+    phase: Phase = "active"
+    seq: int = 1
+    recorded_at: datetime
+    steps: dict[StepKey, StepState] = field(default_factory=dict[StepKey, StepState])
+    gates: dict[GateKey, GateState] = field(default_factory=dict[GateKey, GateState])
+    decisions: dict[str, DecisionReceived | DecisionRejected] = field(
+        default_factory=dict[str, DecisionReceived | DecisionRejected]
+    )
+    pending: dict[int, GateState] = field(default_factory=dict[int, GateState])
+    rejected: int = 0
+    blocked: RunBlocked | None = None
+    failed: RunFailed | None = None
+    reason: str = ""
+    result: bytes | None = None
+
+    @property
+    def ended(self) -> bool:
+        """True once the last event that a recipe can cause is there."""
+        return self.phase in {"completed", "failed", "cancelled"}
+
+    def gate_at(self, seq: int) -> GateState | None:
+        """The pause that event `seq` opened."""
+        gate = self.pending.get(seq)
+        if gate is not None:
+            return gate
+        return next((gate for gate in self.gates.values() if gate.paused.seq == seq), None)
+
+
+def same_start(run: RunState, recipe: str, input_: bytes) -> bool:
+    """True if the run was started with this recipe and input."""
+    kept = run.start_digest or digest(run.started.input)
+    return run.started.recipe == recipe and kept == digest(input_)
+
+
+def gate_status(verdict: str) -> str:
+    """The status of a gate that closed with a verdict."""
+    return _CLOSED_STATUS.get(verdict, "decided")
+
+
+def unfinished(run: RunState) -> Iterator[tuple[StepKey, StepState]]:
+    """Steps that have begun durably (or will try again) and have no result."""
+    for key, step in run.steps.items():
+        if step.status in {"started", "retrying"}:
+            yield key, step
+
+
+def uncertain_gate(run: RunState, key: StepKey) -> GateState | None:
+    """The open reconcile gate about a step."""
+    for gate in run.pending.values():
+        about = gate.paused.about
+        if about is not None and (about.step, about.occurrence) == (key[1], key[2]):
+            return gate
+    return None
+
+
+def status(run: RunState) -> Status:
+    """The one word for a run, from its events alone."""
+    if run.phase not in {"active", "cancelling"}:
+        return run.phase
+    if run.blocked is not None:
+        return "blocked"
+    if run.phase == "cancelling" or not run.pending:
+        return "running"
+    waiting = all(uncertain_gate(run, key) for key, _ in unfinished(run))
+    return "paused" if waiting else "running"
+
+
+def next_due(run: RunState) -> datetime | None:
+    """When the earliest timer of the run fires: a gate's end (the instant after it) or a retry."""
+    if run.ended:
+        return None
+    times = [
+        gate.paused.expires_at + _JUST_AFTER
+        for gate in run.pending.values()
+        if gate.paused.expires_at is not None
+    ]
+    if run.blocked is None:
+        times += [
+            step.retry_at
+            for key, step in unfinished(run)
+            if step.retry_at is not None and (run.phase == "active" or key[0] == "undo")
+        ]
+    return min(times, default=None)
+
+
+def end_mark(run: RunState) -> RunState:
+    """What is kept of an ended run: enough to answer the late and the repeated, none of its data."""
+    return RunState(
+        started=replace(run.started, input=b""),
+        start_digest=digest(run.started.input),
+        phase=run.phase,
+        seq=run.seq,
+        recorded_at=run.recorded_at,
+        gates={key: _gate_mark(gate) for key, gate in run.gates.items()},
+        decisions=run.decisions,
+        rejected=run.rejected,
+        reason=run.reason,
+    )
+
+
+def _gate_mark(gate: GateState) -> GateState:
+    return GateState(
+        paused=replace(gate.paused, draft=b""), status=gate.status, decision=gate.decision
+    )

@@ -1,0 +1,91 @@
+"""The credential of a pause: derived from the key, so that it needs to be stored nowhere.
+
+Layout before base64url: format (1 byte), key id (4), seq of the GatePaused (8, big endian), first 8
+bytes of the run's seed, run id (1-64), HMAC-SHA-256 of all that cut to 16 bytes.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+from collections.abc import Iterable
+
+from hitl_events.domain.values import RUN_ID, RunId, value
+from hitl_events.errors import InvalidInput
+
+PREFIX = "hitl_"
+KEY_BYTES_MIN = 32
+TOKEN_CHARS_MAX = 200
+_FORMAT = 1
+_HEAD_BYTES = 1 + 4 + 8 + 8
+_MAC_BYTES = 16
+
+
+@value
+class Claim:
+    """What a token with a good MAC says: the run, the pause, and the start of that run's seed."""
+
+    run_id: RunId
+    seq: int
+    seed_prefix: bytes
+
+
+class TokenKeys:
+    """Issues with the first key, accepts all of them (rotation: old keys stay valid for old gates)."""
+
+    def __init__(self, keys: Iterable[bytes]) -> None:
+        self._keys: dict[str, bytes] = {}
+        for key in keys:
+            if len(key) < KEY_BYTES_MIN:
+                message = f"expected a token key of at least {KEY_BYTES_MIN} bytes, found {len(key)}"
+                raise InvalidInput(message)
+            self._keys[_kid(key)] = key
+        if not self._keys:
+            raise InvalidInput("expected at least one token key, found none")
+        self.kid = next(iter(self._keys))
+
+    def issue(self, run_id: str, seq: int, seed: bytes, kid: str) -> str | None:
+        """The token of a pause, None where the key it was made with is not held here."""
+        key = self._keys.get(kid)
+        if key is None:
+            return None
+        head = bytes((_FORMAT,)) + bytes.fromhex(kid) + seq.to_bytes(8, "big") + seed[:8]
+        body = head + run_id.encode()
+        mac = hmac.digest(key, body, "sha256")[:_MAC_BYTES]
+        return PREFIX + base64.urlsafe_b64encode(body + mac).rstrip(b"=").decode()
+
+    def read(self, token: str) -> Claim | None:
+        """What the token claims, None unless it is spelt canonically and its MAC holds."""
+        raw = _unpack(token)
+        if raw is None:
+            return None
+        body, mac = raw[:-_MAC_BYTES], raw[-_MAC_BYTES:]
+        key = self._keys.get(body[1:5].hex())
+        if body[0] != _FORMAT or key is None:
+            return None
+        if not hmac.compare_digest(hmac.digest(key, body, "sha256")[:_MAC_BYTES], mac):
+            return None
+        run_id = body[_HEAD_BYTES:].decode("ascii", "replace")
+        if not RUN_ID.fullmatch(run_id):
+            return None
+        seq = int.from_bytes(body[5:13], "big")
+        return Claim(run_id=RunId(run_id), seq=seq, seed_prefix=body[13:21])
+
+
+def _kid(key: bytes) -> str:
+    return hmac.digest(key, b"hitl token key id", "sha256")[:4].hex()
+
+
+def _unpack(token: str) -> bytes | None:
+    """The bytes behind a token; one spelling only, so that two texts never name one pause."""
+    if len(token) > TOKEN_CHARS_MAX or not token.startswith(PREFIX) or not token.isascii():
+        return None
+    text = token[len(PREFIX) :]
+    try:
+        raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    if base64.urlsafe_b64encode(raw).rstrip(b"=").decode() != text:
+        return None
+    return raw if len(raw) > _HEAD_BYTES + _MAC_BYTES else None

@@ -1,0 +1,57 @@
+"""What a value is: the decorator of all values, ids and the fixed points of time and digests."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from typing import NewType, TypeVar, dataclass_transform
+
+RunId = NewType("RunId", str)
+GateId = NewType("GateId", str)
+DecisionId = NewType("DecisionId", str)
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+NO_DIGEST = bytes(32)
+"""`prev_digest` of a run's first event."""
+
+RUN_ID = re.compile(r"[A-Za-z0-9_.~-]{1,64}")
+
+_T = TypeVar("_T")
+
+
+@dataclass_transform(kw_only_default=True, frozen_default=True)
+def value(cls: type[_T]) -> type[_T]:
+    """A slotted keyword-only dataclass, frozen to the type checkers.
+
+    The runtime guard of `frozen=True` triples the price of making a value (2.2 us against 0.75 us with
+    16 fields), which is half of what a verified event may cost; mypy and pyright hold the rule instead.
+    """
+    return dataclasses.dataclass(slots=True, kw_only=True)(cls)
+
+
+def digest(data: bytes) -> bytes:
+    """SHA-256, 32 bytes."""
+    return sha256(data).digest()
+
+
+def gate_id(run_id: str, seq: int) -> GateId:
+    """The public name of a pause: no secret, unlike its token."""
+    return GateId(f"{run_id}.{seq}")
+
+
+def micros(moment: datetime) -> int:
+    """Microseconds since 1970 of an aware datetime."""
+    return (moment - EPOCH) // MICROSECOND
+
+
+def moment(at_us: int) -> datetime:
+    """The aware UTC datetime of microseconds since 1970."""
+    return EPOCH + timedelta(microseconds=at_us)
+
+
+def iso(at: datetime) -> str:
+    """`2026-01-01T00:00:00.000000Z`: the one spelling of a time in JSON."""
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

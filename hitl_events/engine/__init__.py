@@ -1,0 +1,1 @@
+"""The sans-I/O engine of one partition: records in, effects out."""

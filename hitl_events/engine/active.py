@@ -1,0 +1,120 @@
+"""One run at work in memory: its events, its state, its driver, and the steps under way."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from hashlib import sha256
+
+from hitl_events.domain.events import Event
+from hitl_events.domain.evolve import evolve
+from hitl_events.domain.requests import StepRequest
+from hitl_events.domain.state import RunState, StepKey, end_mark, next_due, status
+from hitl_events.domain.values import NO_DIGEST, RunId
+from hitl_events.errors import CorruptLog, ImpossibleHistory
+from hitl_events.ports import Appended, Codec, RecipeDriver, RunPosition
+
+
+class ActiveRun:
+    """Changed in place. After a failed commit it is thrown away and read again from the log."""
+
+    __slots__ = (
+        "delivered",
+        "driver",
+        "events",
+        "head",
+        "left",
+        "requests",
+        "run_id",
+        "running",
+        "state",
+        "trimmed",
+        "unwritten",
+    )
+
+    def __init__(self, run_id: RunId) -> None:
+        self.run_id = run_id
+        self.events: list[Event] = []
+        self.state: RunState | None = None
+        self.head = NO_DIGEST
+        self.driver: RecipeDriver | None = None
+        self.delivered = 0
+        self.running: dict[StepKey, int] = {}
+        self.requests: dict[StepKey, StepRequest] = {}
+        self.left = False
+        self.trimmed = False
+        self.unwritten: list[Appended] = []
+
+    @property
+    def run(self) -> RunState:
+        """The state of a run that has begun."""
+        assert self.state is not None  # noqa: S101 - callers come after RunStarted
+        return self.state
+
+    def restore(self, values: Sequence[bytes], codec: Codec) -> None:
+        """Fold what the log holds; `CorruptLog` if the chain does not hold."""
+        for value in values:
+            event = codec.decode(value)
+            where = f"run {self.run_id!r}, event {event.seq}"
+            if event.prev_digest != self.head or event.run_id != self.run_id:
+                raise CorruptLog(where, "it does not follow its predecessor (digest chain)")
+            try:
+                self.state = evolve(self.state, event)
+            except (ImpossibleHistory, KeyError) as error:
+                raise CorruptLog(where, str(error)) from error
+            self.head = sha256(value).digest()
+            self.events.append(event)
+        if self.state is not None and self.state.ended:
+            self.trim()
+
+    def record(self, event: Event, now: datetime, codec: Codec) -> None:
+        """Give an event its place in the run, and apply it."""
+        state = self.state
+        if state is not None:
+            event.seq = state.seq + 1  # type: ignore[misc]  # it gets its envelope here, and only here
+            now = max(now, state.recorded_at)
+        else:
+            event.seq = 1  # type: ignore[misc]  # as above
+        event.run_id = self.run_id  # type: ignore[misc]  # as above
+        event.recorded_at = now  # type: ignore[misc]  # as above
+        event.prev_digest = self.head  # type: ignore[misc]  # as above
+        value = codec.encode(event)
+        self.state = evolve(state, event)
+        self.head = sha256(value).digest()
+        self.events.append(event)
+        self.unwritten.append(Appended(event=event, value=value))
+
+    def position(self) -> RunPosition:
+        """What the log keeps of the run by its key."""
+        run = self.run
+        word = status(run)
+        return RunPosition(
+            run_id=self.run_id,
+            seq=run.seq,
+            head=self.head,
+            status=word,
+            due=next_due(run),
+            busy=word in {"running", "blocked"} or bool(self.running),
+        )
+
+    @property
+    def idle(self) -> bool:
+        """True where nothing goes on here until somebody decides, or ever."""
+        if self.running or self.state is None:
+            return False
+        return self.left or status(self.state) != "running"
+
+    def trim(self) -> None:
+        """Keep of an ended run what answers late and repeated decisions."""
+        self.forget_driver()
+        self.requests.clear()
+        self.state = end_mark(self.run)
+        self.events = []
+        self.trimmed = True
+
+    def forget_driver(self) -> None:
+        """Drop the coroutines; the events can rebuild them."""
+        if self.driver is not None:
+            self.driver.close()
+        self.driver = None
+        self.delivered = 0

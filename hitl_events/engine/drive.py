@@ -1,0 +1,207 @@
+"""Takes a run as far as its events allow: delivers them to the recipe and records what it asks for."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from hitl_events.domain.commands import Decide, UnblockRun
+from hitl_events.domain.decide import expire
+from hitl_events.domain.events import Event, GateClosed, GatePaused, RunBlocked, RunUnblocked
+from hitl_events.domain.reconcile import HAPPENED
+from hitl_events.domain.requests import EVENTS_PER_RUN_MAX, GateRequest, Request, StepRequest, Withdrawal
+from hitl_events.engine.active import ActiveRun
+from hitl_events.engine.inputs import StepReport, StepStart
+from hitl_events.engine.steps import Steps
+from hitl_events.engine.tools import Tools
+from hitl_events.errors import RecipeStopped
+from hitl_events.ports import RecipeDriver, RegisteredRecipe
+
+
+class Drive:
+    """Each method returns the steps to start once what it recorded is durable."""
+
+    def __init__(self, tools: Tools) -> None:
+        self._tools = tools
+        self._steps = Steps(tools)
+
+    def apply(self, active: ActiveRun, events: tuple[Event, ...], now: datetime) -> list[StepStart]:
+        """Record what a command caused, then go on."""
+        for event in events:
+            active.record(event, now, self._tools.codec)
+            self._steps.reconciled(active, event, now)
+        return self._advance(active, now)
+
+    def report(self, active: ActiveRun, report: StepReport, now: datetime) -> list[StepStart]:
+        """A step's attempt ended."""
+        if not self._steps.report(active, report, now):
+            return []
+        return self._advance(active, now)
+
+    def due(self, active: ActiveRun, now: datetime) -> list[StepStart]:
+        """Fire what is due: gates whose time is over, then retries."""
+        for gate in list(active.run.pending.values()):
+            end = gate.paused.expires_at
+            if end is not None and now > end:
+                active.record(expire(gate), now, self._tools.codec)
+        return self._advance(active, now)
+
+    def wake(self, active: ActiveRun, now: datetime) -> list[StepStart]:
+        """Take a run up again; a blocked one goes on if its code was changed and fits now."""
+        blocked = active.run.blocked
+        if blocked is None:
+            return self._advance(active, now)
+        found = self._registered(active)
+        if found is None or found.code_fingerprint == blocked.code_fingerprint:
+            return []
+        return self.unblock(active, now, None)
+
+    def unblock(self, active: ActiveRun, now: datetime, command: UnblockRun | None) -> list[StepStart]:
+        """Replay a blocked run; it goes on if that comes to its last event without divergence."""
+        found = self._registered(active)
+        if found is None or not self._may_drive(active):
+            return []
+        active.forget_driver()
+        try:
+            self._deliver(active, found)
+        except RecipeStopped:
+            active.forget_driver()
+            return []
+        by = command.by if command else None
+        channel = command.origin.channel if command else "runtime"
+        fingerprint = found.code_fingerprint
+        event = RunUnblocked(by=by, channel=channel, code_fingerprint=fingerprint)
+        active.record(event, now, self._tools.codec)
+        return self._advance(active, now)
+
+    def data_problem(self, active: ActiveRun, command: Decide) -> str | None:
+        """Why the recipe's own type refuses a decision's data; None where it is not known here."""
+        claim, data = command.claim, command.data
+        gate = active.run.pending.get(claim.seq) if claim else None
+        found = self._registered(active)
+        if gate is None or found is None or active.run.blocked is not None:
+            return None
+        about = gate.paused.about
+        if data is None and (about is None or command.verdict != HAPPENED):
+            return None
+        try:
+            driver = self._deliver(active, found)
+        except RecipeStopped:
+            active.forget_driver()
+            return None  # the recorded schema judges alone; the run blocks when it is driven
+        if about is not None:
+            return self._steps.output_problem(active, about, data)
+        paused = gate.paused
+        return driver.data_problem("gate", paused.gate, paused.occurrence, data or b"")
+
+    # driving
+
+    def _advance(self, active: ActiveRun, now: datetime) -> list[StepStart]:
+        run = active.run
+        if run.ended or run.blocked is not None:
+            return []
+        found = self._registered(active)
+        active.left = not self._may_drive(active) or (found is None and self._tools.only is not None)
+        if active.left:
+            return []
+        if found is None:
+            known = ", ".join(self._tools.recipes.known()) or "none"
+            wanted = f"{run.started.recipe!r} version {run.started.version!r}"
+            message = f"expected the run's recipe {wanted}, found only {known}"
+            self._block(active, RecipeStopped("recipe.unknown", message), "", now)
+            return []
+        starts: list[StepStart] = []
+        try:
+            self._drive_on(active, found, starts, now)
+        except RecipeStopped as stopped:
+            self._block(active, stopped, found.code_fingerprint, now)
+        return starts
+
+    def _drive_on(
+        self, active: ActiveRun, found: RegisteredRecipe, starts: list[StepStart], now: datetime
+    ) -> None:
+        while True:
+            driver = self._deliver(active, found)
+            requests = driver.requests()
+            if not requests and active.run.phase == "cancelling" and not active.running:
+                driver.begin_undo()
+                requests = driver.requests()
+            if not requests:
+                break
+            for request in requests:
+                self._fulfil(active, request, starts, now)
+        starts += self._steps.retries(active, now)
+        if active.run.seq > EVENTS_PER_RUN_MAX and not active.run.ended:
+            message = f"expected at most {EVENTS_PER_RUN_MAX} events in one run, found more"
+            raise RecipeStopped("recipe.stuck", message)
+
+    def _deliver(self, active: ActiveRun, found: RegisteredRecipe) -> RecipeDriver:
+        driver = active.driver
+        if driver is None:
+            driver = active.driver = found.driver(active.run.started, self._tools.watch)
+            active.delivered = 0
+        events = active.events
+        while active.delivered < len(events):
+            active.delivered += 1
+            driver.deliver(events[active.delivered - 1])
+        if self._tools.strict and driver.warnings:
+            seq, message = driver.warnings[0]
+            raise RecipeStopped("recipe.changed_arguments", message, at_seq=seq)
+        return driver
+
+    def _fulfil(
+        self, active: ActiveRun, request: Request, starts: list[StepStart], now: datetime
+    ) -> None:
+        match request:
+            case StepRequest():
+                active.requests[request.key] = request
+                starts += self._steps.request(active, request, now)
+            case GateRequest():
+                if request.key not in active.run.gates:
+                    self._open(active, request, now)
+            case Withdrawal(key=(gate, occurrence)):
+                held = active.run.gates.get((gate, occurrence))
+                if held is not None and held.status == "pending":
+                    event = GateClosed(gate=gate, occurrence=occurrence, reason="withdrawn")
+                    active.record(event, now, self._tools.codec)
+            case _:
+                active.record(request, now, self._tools.codec)
+
+    def _open(self, active: ActiveRun, request: GateRequest, now: datetime) -> None:
+        since = max(now, active.run.recorded_at)
+        wait = request.expires_in
+        gate, occurrence = request.key
+        event = GatePaused(
+            gate=gate,
+            occurrence=occurrence,
+            pause_kind=request.pause_kind,
+            draft=request.draft,
+            draft_digest=request.draft_digest,
+            verdicts=request.verdicts,
+            data_schema=request.data_schema,
+            expires_at=None if wait is None else since + wait,
+            on_expiry=request.on_expiry,
+            token_kid=self._tools.keys.kid,
+        )
+        active.record(event, now, self._tools.codec)
+
+    def _block(
+        self, active: ActiveRun, stopped: RecipeStopped, fingerprint: str, now: datetime
+    ) -> None:
+        active.forget_driver()
+        event = RunBlocked(
+            code=stopped.code,
+            message=stopped.message,
+            expected=stopped.expected,
+            found=stopped.found,
+            at_seq=stopped.at_seq,
+            code_fingerprint=fingerprint,
+        )
+        active.record(event, now, self._tools.codec)
+
+    def _registered(self, active: ActiveRun) -> RegisteredRecipe | None:
+        started = active.run.started
+        return self._tools.recipes.find(started.recipe, started.version)
+
+    def _may_drive(self, active: ActiveRun) -> bool:
+        only = self._tools.only
+        return only is None or active.run_id in only

@@ -1,0 +1,246 @@
+"""The engine of one partition: decoded inputs in, one batch of effects out. No I/O, no clock.
+
+State is changed in place, as coroutines can not be copied; therefore a batch whose commit failed is
+followed by `drop`, and everything is read again from the log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from hitl_events.domain.commands import CancelRun, Decide, StartRun, UnblockRun
+from hitl_events.domain.decide import rejection_of
+from hitl_events.domain.events import DecisionRejected, Event
+from hitl_events.domain.process import Ruling, process
+from hitl_events.domain.refusals import Rejection, Repeat
+from hitl_events.domain.values import RunId
+from hitl_events.engine.active import ActiveRun
+from hitl_events.engine.drive import Drive
+from hitl_events.engine.inputs import Due, Input, Refused, StepReport, StepStart, Submission, Wake, run_of
+from hitl_events.engine.tools import Tools
+from hitl_events.engine.turn import Turn
+from hitl_events.ports import Answer, Codec, DeadLetter
+
+CACHED_RUNS_MAX = 512
+"""Runs kept in memory between turns. About 10 KB each with their coroutines, so 5 MB."""
+
+INPUT_BYTES_MAX = 256 * 1024
+
+
+class Engine:
+    """Decides for every run of its partition, one input at a time, in the order they come."""
+
+    def __init__(self, tools: Tools, *, cached_runs_max: int = CACHED_RUNS_MAX) -> None:
+        self._tools = tools
+        self._cached_runs_max = cached_runs_max
+        self._runs: dict[RunId, ActiveRun] = {}
+        self._faulty: set[RunId] = set()
+        self._now = datetime.min
+        self._turn = Turn()
+        self._drive = Drive(tools)
+
+    # what the shell calls, in this order
+
+    def claimed(self, entry: Submission) -> Submission:
+        """The submission with what its token says, where the MAC holds."""
+        command = entry.command
+        if not isinstance(command, Decide) or command.claim is not None:
+            return entry
+        claim = self._tools.keys.read(command.token)
+        return replace(entry, command=replace(command, claim=claim))
+
+    def missing(self, inputs: Iterable[Input]) -> set[RunId]:
+        """The runs that these inputs need and that are not in memory."""
+        wanted = {run_of(entry) for entry in inputs}
+        return {run_id for run_id in wanted if run_id is not None and run_id not in self._runs}
+
+    def admit(self, loaded: Mapping[RunId, Sequence[bytes]], codec: Codec) -> None:
+        """Take in what the log holds of runs."""
+        for run_id, values in loaded.items():
+            active = ActiveRun(run_id)
+            active.restore(values, codec)
+            self._runs[run_id] = active
+
+    def take(self, inputs: Iterable[Input], now: datetime) -> Turn:
+        """Rule on the inputs in order; nothing of it is true before `batch` is written."""
+        turn = self._turn = Turn()
+        self._now = now
+        tainted: set[RunId] = set()
+        for entry in inputs:
+            run_id = run_of(entry)
+            if run_id is not None and run_id in tainted:
+                turn.deferred.append(entry)
+                continue
+            try:
+                self._one(entry, run_id)
+            except Exception as error:  # noqa: BLE001 - one run's fault must not reach its neighbours (P10)
+                self._fault(entry, run_id, error)
+                if run_id is not None:
+                    tainted.add(run_id)
+        turn.batch.positions.extend(turn.changed.values())
+        return turn
+
+    def settle(self) -> None:
+        """The batch is durable: forget what need not be remembered."""
+        for run_id in self._turn.touched:
+            active = self._runs.get(run_id)
+            if active is not None and active.run.ended and not active.trimmed:
+                active.trim()
+        surplus = len(self._runs) - self._cached_runs_max
+        if surplus > 0:
+            old = [run_id for run_id, held in self._runs.items() if not held.running][:surplus]
+            for run_id in old:
+                self._runs.pop(run_id).forget_driver()
+
+    def drop(self) -> None:
+        """The outcome of the last batch is unknown: forget everything, the log knows."""
+        for active in self._runs.values():
+            active.forget_driver()
+        self._runs.clear()
+
+    def look(self, run_id: RunId) -> ActiveRun | None:
+        """A run in memory, to read."""
+        return self._runs.get(run_id)
+
+    # one input
+
+    def _one(self, entry: Input, run_id: RunId | None) -> None:
+        active = self._runs.get(run_id) if run_id is not None else None
+        if active is not None and run_id is not None:
+            self._runs[run_id] = self._runs.pop(run_id)  # the last used is evicted last
+        match entry:
+            case Submission():
+                self._submission(entry, active)
+            case StepReport():
+                if active is not None:
+                    self._append(active, self._drive.report(active, entry, self._now))
+            case Due():
+                if active is not None and active.run_id not in self._faulty:
+                    self._append(active, self._drive.due(active, self._now))
+            case Wake():
+                if active is not None and active.run_id not in self._faulty:
+                    self._append(active, self._drive.wake(active, self._now))
+
+    def _submission(self, entry: Submission, active: ActiveRun | None) -> None:
+        command = entry.command
+        if isinstance(command, Refused):
+            self._refuse(entry, Rejection(reason=command.reason, message=command.message))
+            return
+        state = active.state if active else None
+        if isinstance(command, StartRun) and state is None:
+            refusal = self._start_problem(command)
+            if refusal is not None:
+                self._refuse(entry, refusal)
+                return
+            command = self._versioned(command)
+            active = ActiveRun(command.run_id)
+        if isinstance(command, Decide) and active is not None:
+            problem = self._drive.data_problem(active, command)
+            command = replace(command, data_problem=problem) if problem else command
+        ruling = process(state, command, now=self._now)
+        if isinstance(ruling, tuple) and active is not None:
+            self._runs[active.run_id] = active
+            self._apply(entry, active, ruling)
+        else:
+            self._answer_without_event(entry, active, ruling)
+
+    def _start_problem(self, command: StartRun) -> Rejection | None:
+        found = self._tools.recipes.find(command.recipe, command.version)
+        if found is None:
+            known = ", ".join(self._tools.recipes.known()) or "none"
+            wanted = f"{command.recipe!r}" + (f" version {command.version!r}" if command.version else "")
+            message = f"expected a registered recipe, found {wanted}; registered: {known}"
+            return Rejection(reason="unknown_recipe", message=message)
+        if len(command.input) > INPUT_BYTES_MAX:
+            message = f"expected an input of at most {INPUT_BYTES_MAX} bytes, found {len(command.input)}"
+            return Rejection(reason="too_large", message=message)
+        problem = found.input_problem(command.input)
+        return Rejection(reason="invalid_command", message=problem) if problem else None
+
+    def _versioned(self, command: StartRun) -> StartRun:
+        found = self._tools.recipes.find(command.recipe, command.version)
+        return replace(command, version=found.version) if found else command
+
+    def _apply(self, entry: Submission, active: ActiveRun, events: tuple[Event, ...]) -> None:
+        """Record what a command caused, drive the recipe on, and answer."""
+        first = active.state.seq if active.state else 0
+        if isinstance(entry.command, UnblockRun):
+            starts = self._drive.unblock(active, self._now, entry.command)
+        else:
+            starts = self._drive.apply(active, events, self._now)
+        self._append(active, starts)
+        seq = min(first + len(events), active.run.seq)
+        decided = events[-1] if events else None
+        rejection = rejection_of(active.run, decided) if isinstance(decided, DecisionRejected) else None
+        self._answer(entry, active.run_id, max(seq, 1), rejection)
+
+    def _answer_without_event(
+        self, entry: Submission, active: ActiveRun | None, ruling: Ruling
+    ) -> None:
+        if isinstance(ruling, Rejection):
+            self._refuse(entry, ruling)
+            return
+        if active is None or not isinstance(ruling, Repeat):
+            return
+        self._answer(entry, active.run_id, ruling.seq, ruling.rejection)
+        if isinstance(entry.command, StartRun | Decide | CancelRun):
+            self._append(active, self._drive.wake(active, self._now))
+
+    def _append(self, active: ActiveRun, starts: list[StepStart]) -> None:
+        """Put the run's new events and steps into the batch, all of them at once."""
+        turn = self._turn
+        turn.starts += starts
+        turn.touched[active.run_id] = position = active.position()
+        if active.unwritten:
+            turn.batch.events += active.unwritten
+            active.unwritten = []
+            turn.changed[active.run_id] = position
+
+    # answers
+
+    def _answer(
+        self, entry: Submission, run_id: RunId | None, seq: int | None, refusal: Rejection | None
+    ) -> None:
+        answer = Answer(
+            run_id=run_id,
+            seq=seq,
+            reason=refusal.reason if refusal else None,
+            message=refusal.message if refusal else "",
+            winner=refusal.winner if refusal else None,
+        )
+        if entry.settles is not None:
+            self._turn.batch.settled.append((entry.settles, answer))
+        if entry.ticket:
+            self._turn.answers.append((entry.ticket, answer))
+
+    def _refuse(self, entry: Submission, refusal: Rejection) -> None:
+        """A refusal that has no place in a run: the record is kept whole."""
+        record = entry.record()
+        self._turn.batch.dead_letters.append(
+            DeadLetter(
+                reason=refusal.reason,
+                message=refusal.message,
+                source=record.source,
+                key=record.key,
+                value=record.value,
+                headers=record.headers,
+                recorded_at=self._now,
+            )
+        )
+        run_id = run_of(entry)
+        known = run_id if run_id is not None and run_id in self._runs else None
+        self._answer(entry, known, None, refusal)
+
+    def _fault(self, entry: Input, run_id: RunId | None, error: Exception) -> None:
+        """Processing raised: the record is a dead letter, the run is read again from the log."""
+        self._turn.faults.append((run_id, error))
+        held = self._runs.pop(run_id, None) if run_id is not None else None
+        if held is not None:
+            held.forget_driver()
+        if isinstance(entry, Submission):
+            message = f"expected to process the record, found {type(error).__name__} in the engine"
+            self._refuse(entry, Rejection(reason="engine_error", message=message))
+        elif run_id is not None:
+            self._faulty.add(run_id)

@@ -1,0 +1,86 @@
+"""What comes into the engine: submissions, step results, timers and wake-ups."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import TypeAlias
+
+from hitl_events.domain.commands import CancelRun, Command, Decide, StartRun, UnblockRun
+from hitl_events.domain.refusals import Refused
+from hitl_events.domain.requests import StepRequest
+from hitl_events.domain.state import StepKey
+from hitl_events.domain.values import RunId, value
+from hitl_events.ports import InboundRecord
+
+
+@value
+class Submission:
+    """A command with the record it came in. `ticket` finds who waits for the answer, 0 nobody.
+
+    `record` is called for a dead letter only: the owner's own calls have no bytes before that.
+    `settles` is the intake's offset that this answers, None for the owner's own calls.
+    """
+
+    command: Command | Refused
+    record: Callable[[], InboundRecord]
+    ticket: int = 0
+    settles: int | None = None
+
+
+@value
+class StepReport:
+    """How an attempt of a step ended: `output` (canonical JSON), or `error` and `message`.
+
+    `retry_in` says that it is to be tried again; `uncertain` that nobody knows whether it happened.
+    """
+
+    run_id: RunId
+    key: StepKey
+    attempt: int
+    args_digest: bytes
+    duration_us: int
+    output: bytes | None = None
+    error: str = ""
+    message: str = ""
+    retry_in: timedelta | None = None
+    uncertain: bool = False
+
+
+@value
+class Due:
+    """A timer of the run is due; its state says which."""
+
+    run_id: RunId
+
+
+@value
+class Wake:
+    """Take the run up: a new owner found it with work, or somebody waits for it."""
+
+    run_id: RunId
+
+
+@value
+class StepStart:
+    """A step to begin once the batch it came with is durable."""
+
+    run_id: RunId
+    request: StepRequest
+    attempt: int
+
+
+Input: TypeAlias = Submission | StepReport | Due | Wake
+
+
+def run_of(entry: Input) -> RunId | None:
+    """The run that an input is about; None where it has none (a record that could not be read)."""
+    if not isinstance(entry, Submission):
+        return entry.run_id
+    match entry.command:
+        case Decide(claim=claim):
+            return claim.run_id if claim else None
+        case StartRun() | CancelRun() | UnblockRun():
+            return entry.command.run_id
+        case Refused():
+            return None

@@ -1,0 +1,205 @@
+"""The life of steps in the engine: begun, reported, tried again, uncertain (DESIGN 4.8)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from hitl_events.domain import canonical
+from hitl_events.domain.events import (
+    About,
+    DecisionReceived,
+    Event,
+    GatePaused,
+    StepCompleted,
+    StepFailed,
+    StepStarted,
+)
+from hitl_events.domain.reconcile import (
+    ABANDON,
+    ABANDONED,
+    HAPPENED,
+    RECONCILE_KIND,
+    RECONCILE_PREFIX,
+    VERDICTS,
+)
+from hitl_events.domain.requests import StepRequest
+from hitl_events.domain.state import StepKey, uncertain_gate, unfinished
+from hitl_events.domain.values import digest
+from hitl_events.engine.active import ActiveRun
+from hitl_events.engine.inputs import StepReport, StepStart
+from hitl_events.engine.tools import Tools
+
+_DATA_SCHEMA = canonical.dumps(
+    {"type": "object", "properties": {"output": {}}, "additionalProperties": False}
+)
+SHOWN_ARGS_BYTES_MAX = 64 * 1024
+"""Arguments shown to who has to say whether a step happened; larger ones are named by digest."""
+
+
+class Steps:
+    """Records what becomes of steps; begins them only in what it returns."""
+
+    def __init__(self, tools: Tools) -> None:
+        self._tools = tools
+
+    def request(self, active: ActiveRun, request: StepRequest, now: datetime) -> list[StepStart]:
+        """A step that the recipe waits for, seen for the first time or after a restart."""
+        held = active.run.steps.get(request.key)
+        if active.run.phase != "active" and request.key[0] == "step":
+            return []  # cancelled: nothing new begins but what takes back
+        if held is None and request.key not in active.running:
+            return [self._begin(active, request, 1, now)]
+        if held is not None and held.status == "started" and request.key not in active.running:
+            self._ask(active, request.key, held.attempt, now)
+        return []
+
+    def retries(self, active: ActiveRun, now: datetime) -> list[StepStart]:
+        """The steps whose pause before the next attempt is over."""
+        ready = [
+            (key, step.attempt)
+            for key, step in unfinished(active.run)
+            if step.retry_at is not None
+            and step.retry_at <= max(now, active.run.recorded_at)
+            and (active.run.phase == "active" or key[0] == "undo")
+        ]
+        return [
+            self._begin(active, active.requests[key], attempt + 1, now)
+            for key, attempt in ready
+            if key in active.requests and key not in active.running
+        ]
+
+    def _begin(
+        self, active: ActiveRun, request: StepRequest, attempt: int, now: datetime
+    ) -> StepStart:
+        kind, step, occurrence = request.key
+        if request.once:
+            event = StepStarted(
+                step=step,
+                occurrence=occurrence,
+                kind=kind,
+                attempt=attempt,
+                args_digest=request.args_digest,
+            )
+            active.record(event, now, self._tools.codec)
+        active.running[request.key] = attempt
+        return StepStart(run_id=active.run_id, request=request, attempt=attempt)
+
+    def report(self, active: ActiveRun, report: StepReport, now: datetime) -> bool:
+        """Record how an attempt ended; False where nobody waits for it (any more)."""
+        if active.running.get(report.key) != report.attempt or active.run.ended:
+            return False
+        del active.running[report.key]
+        if report.uncertain:
+            self._ask(active, report.key, report.attempt, now)
+            return True
+        kind, step, occurrence = report.key
+        if report.output is not None:
+            event: Event = StepCompleted(
+                step=step,
+                occurrence=occurrence,
+                kind=kind,
+                attempt=report.attempt,
+                args_digest=report.args_digest,
+                output=report.output,
+                duration_us=report.duration_us,
+            )
+        else:
+            again = report.retry_in if active.run.phase == "active" or kind == "undo" else None
+            since = max(now, active.run.recorded_at)
+            event = StepFailed(
+                step=step,
+                occurrence=occurrence,
+                kind=kind,
+                attempt=report.attempt,
+                args_digest=report.args_digest,
+                error=report.error,
+                message=report.message,
+                retry_at=None if again is None else since + again,
+            )
+        active.record(event, now, self._tools.codec)
+        return True
+
+    def _ask(self, active: ActiveRun, key: StepKey, attempt: int, now: datetime) -> None:
+        """Open the gate at which a human says whether a `once` step happened."""
+        if uncertain_gate(active.run, key) is not None or active.run.phase != "active":
+            return
+        _, step, occurrence = key
+        gate = RECONCILE_PREFIX + step
+        draft = canonical.dumps(self._question(active, key, attempt))
+        event = GatePaused(
+            gate=gate,
+            occurrence=1 + sum(name == gate for name, _ in active.run.gates),
+            pause_kind=RECONCILE_KIND,
+            draft=draft,
+            draft_digest=digest(draft),
+            verdicts=VERDICTS,
+            data_schema=_DATA_SCHEMA,
+            about=About(step=step, occurrence=occurrence),
+            token_kid=self._tools.keys.kid,
+        )
+        active.record(event, now, self._tools.codec)
+
+    def _question(self, active: ActiveRun, key: StepKey, attempt: int) -> dict[str, object]:
+        _, step, occurrence = key
+        asked: dict[str, object] = {
+            "step": step,
+            "occurrence": occurrence,
+            "attempt": attempt,
+            "key": f"{active.run_id}:{step}:{occurrence}",
+            "question": f"Did {step!r} happen? It began and its end was not recorded.",
+        }
+        request = active.requests.get(key)
+        if request is not None and len(request.args) <= SHOWN_ARGS_BYTES_MAX:
+            asked["arguments"] = canonical.loads(request.args)
+        return asked
+
+    def reconciled(self, active: ActiveRun, event: Event, now: datetime) -> None:
+        """What follows from a human's word about a `once` step; `did_not_happen` is a new attempt."""
+        if not isinstance(event, DecisionReceived):
+            return
+        about = active.run.gates[event.gate, event.occurrence].paused.about
+        if about is None:
+            return
+        held = active.run.steps["step", about.step, about.occurrence]
+        args_digest = self._args_digest(active, about)
+        follow: Event | None = None
+        if event.resolution == HAPPENED:
+            said = canonical.loads(event.data) if event.data else {}
+            follow = StepCompleted(
+                step=about.step,
+                occurrence=about.occurrence,
+                kind="step",
+                attempt=held.attempt,
+                args_digest=args_digest,
+                output=canonical.dumps(said.get("output")),
+                duration_us=0,
+            )
+        elif event.resolution == ABANDON:
+            follow = StepFailed(
+                step=about.step,
+                occurrence=about.occurrence,
+                kind="step",
+                attempt=held.attempt,
+                args_digest=args_digest,
+                error=ABANDONED,
+                message=event.notes or "given up at the reconcile gate",
+            )
+        if follow is not None:
+            active.record(follow, now, self._tools.codec)
+
+    def _args_digest(self, active: ActiveRun, about: About) -> bytes:
+        begun = (
+            event.args_digest
+            for event in reversed(active.events)
+            if isinstance(event, StepStarted)
+            and (event.step, event.occurrence) == (about.step, about.occurrence)
+        )
+        return next(begun)
+
+    def output_problem(self, active: ActiveRun, about: About, data: bytes | None) -> str | None:
+        """Why the output that a human gives (left out: null) does not fit the step's type."""
+        said = canonical.loads(data or b"{}")
+        output = canonical.dumps(said.get("output")) if isinstance(said, dict) else canonical.NULL
+        if active.driver is None:
+            return None
+        return active.driver.data_problem("step", about.step, about.occurrence, output)

@@ -1,0 +1,124 @@
+"""Every exception that leaves the library; one root, fields as attributes, messages that say what to do."""
+
+from __future__ import annotations
+
+
+class HitlError(Exception):
+    """The root of all errors of this library: catch it to catch them all."""
+
+
+class InvalidInput(HitlError):
+    """What was passed in can not be taken: the message says what was expected and what was found."""
+
+
+class NotSerialisable(HitlError):
+    """A value that must be recorded is not JSON; `path` says where in the value, as in `$.lines[2]`."""
+
+    def __init__(self, path: str, problem: str) -> None:
+        self.path = path
+        self.problem = problem
+        super().__init__(f"expected a JSON value at {path}, found {problem}")
+
+
+class RecipeError(HitlError):
+    """A recipe is written or registered wrongly; nothing was run. Mend the recipe."""
+
+
+class UnknownRecipe(HitlError):
+    """No recipe of that name (and version) is registered here; `known` lists those there are."""
+
+    def __init__(self, name: str, version: str | None, known: tuple[str, ...]) -> None:
+        self.name = name
+        self.version = version
+        self.known = known
+        wanted = name if version is None else f"{name} version {version}"
+        listed = ", ".join(known) or "none"
+        super().__init__(f"expected a registered recipe, found {wanted!r}; registered: {listed}")
+
+
+class UnknownRun(HitlError):
+    """No run of that id is in this log."""
+
+    def __init__(self, run_id: str) -> None:
+        self.run_id = run_id
+        super().__init__(f"expected a run of this log, found no run {run_id!r}")
+
+
+class ImpossibleHistory(HitlError):
+    """A stream of events that no engine can have written: the log was edited or is not ours."""
+
+    def __init__(self, run_id: str, seq: int, problem: str) -> None:
+        self.run_id = run_id
+        self.seq = seq
+        self.problem = problem
+        super().__init__(f"run {run_id!r}, event {seq}: {problem}")
+
+
+class CorruptLog(HitlError):
+    """A stored event can not be read or breaks its digest chain. `hitl verify` lists what is wrong."""
+
+    def __init__(self, where: str, problem: str) -> None:
+        self.where = where
+        self.problem = problem
+        super().__init__(f"{where}: {problem}; run `hitl verify` to see all of it")
+
+
+class LogUnavailable(HitlError):
+    """The log can not be reached, opened or written; nothing of the failed batch was recorded."""
+
+
+class ReadOnlyLog(HitlError):
+    """The data directory was imported for reading; nothing may run in it."""
+
+
+class Fenced(HitlError):
+    """Another owner has taken the partition over; this one may append nothing more."""
+
+
+class StepError(HitlError):
+    """A step of the recipe failed for good: `step`, `error` (class name of the cause), `message`."""
+
+    def __init__(self, step: str, error: str, message: str) -> None:
+        self.step = step
+        self.error = error
+        self.message = message
+        super().__init__(f"step {step!r} failed: {error}: {message}")
+
+
+class GateExpired(HitlError):
+    """A gate ran out of time and names no verdict for that case (`on_expiry`)."""
+
+    def __init__(self, gate: str) -> None:
+        self.gate = gate
+        super().__init__(f"gate {gate!r} expired without a decision")
+
+
+class RecipeStopped(HitlError):
+    """A recipe can not be driven on: `code`, and where it left the history if it did.
+
+    The run is blocked until the code is mended; nothing of it is lost.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        *,
+        expected: str | None = None,
+        found: str | None = None,
+        at_seq: int | None = None,
+    ) -> None:
+        self.code = code
+        self.message = message
+        self.expected = expected
+        self.found = found
+        self.at_seq = at_seq
+        super().__init__(message)
+
+
+class RecipeSpins(BaseException):
+    """Sent into a recipe that computes too long between two awaits.
+
+    Not an `Exception`, so that a recipe's `except Exception` does not swallow it. Never leaves the
+    library: the run is blocked with `recipe.stuck`.
+    """

@@ -1,0 +1,268 @@
+"""The Protocols between the core and what does I/O; each promise is proved by `hitl_events.testing`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from dataclasses import field
+from datetime import datetime
+from typing import Literal, Protocol, TypeAlias
+
+from hitl_events.domain.events import Event, RunStarted, Source
+from hitl_events.domain.refusals import Reason, Winner
+from hitl_events.domain.requests import Request
+from hitl_events.domain.values import RunId, value
+
+InboundKind: TypeAlias = Literal["decision", "command"]
+Headers: TypeAlias = tuple[tuple[str, bytes], ...]
+
+
+@value
+class InboundRecord:
+    """Bytes that somebody submitted, before decoding. `source` is its position in the intake."""
+
+    kind: InboundKind
+    key: bytes | None = None
+    value: bytes
+    headers: Headers = ()
+    channel: str
+    source: Source
+
+
+@value
+class Answer:
+    """What became of a submission: `seq` of its event, or the reason why it was refused."""
+
+    run_id: RunId | None
+    seq: int | None
+    reason: Reason | None = None
+    message: str = ""
+    winner: Winner | None = None
+
+
+@value
+class DeadLetter:
+    """A record that has no place, key and value byte for byte, with its reason."""
+
+    reason: Reason
+    message: str
+    source: Source | None
+    key: bytes | None
+    value: bytes
+    headers: Headers = ()
+    recorded_at: datetime
+
+
+@value
+class Appended:
+    """An event with its envelope and the bytes that are stored for it."""
+
+    event: Event
+    value: bytes
+
+
+@value
+class RunPosition:
+    """What the log keeps by key of a run: its head and what wakes it.
+
+    `due` is its earliest timer, `busy` says that steps of it are to run (so a new owner takes it up).
+    """
+
+    run_id: RunId
+    seq: int
+    head: bytes
+    status: str
+    due: datetime | None
+    busy: bool
+
+
+@value
+class EffectBatch:
+    """All that one turn of the engine changes: written in one transaction, or not at all.
+
+    `settled` maps offsets of the intake to their answers.
+    """
+
+    events: list[Appended] = field(default_factory=list)
+    positions: list[RunPosition] = field(default_factory=list)
+    dead_letters: list[DeadLetter] = field(default_factory=list)
+    settled: list[tuple[int, Answer]] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.events or self.positions or self.dead_letters or self.settled)
+
+
+@value
+class StoredEvent:
+    """The bytes of one event at its offset in the log."""
+
+    offset: int
+    value: bytes
+
+
+class EventLog(Protocol):
+    """The append-only stream of one partition, in the order in which it was committed."""
+
+    async def append(self, batch: EffectBatch) -> None:
+        """Write all of it durably or nothing; `Fenced` where this owner is stale."""
+        ...
+
+    def read(self, start: int = 0) -> AsyncIterator[Sequence[StoredEvent]]:
+        """Committed events from offset `start` on, in order, in pieces, up to the end at the call."""
+        ...
+
+    async def end(self) -> int:
+        """The offset that the next event will get."""
+        ...
+
+
+class RunStates(Protocol):
+    """What is known of a run by its key, true for the end of the log."""
+
+    async def load(self, run_ids: Iterable[RunId]) -> Mapping[RunId, tuple[bytes, ...]]:
+        """The event values of each run that exists, seq 1 first."""
+        ...
+
+    async def busy(self, limit: int) -> Sequence[RunId]:
+        """Runs with steps to run, oldest first."""
+        ...
+
+    async def due(self, now: datetime, limit: int) -> Sequence[RunId]:
+        """Runs whose earliest timer is not later than `now`, earliest first."""
+        ...
+
+    async def next_due(self) -> datetime | None:
+        """When the earliest timer of all runs is due."""
+        ...
+
+    def positions(self) -> AsyncIterator[Sequence[RunPosition]]:
+        """Every run's position, in the order of their start, in pieces."""
+        ...
+
+
+class Intake(Protocol):
+    """Where anybody puts decisions and commands; durable once `put` returns, answered once."""
+
+    async def put(self, record: InboundRecord) -> int:
+        """Store a record and return its offset (its `source` is set from it)."""
+        ...
+
+    async def take(self, after: int, limit: int) -> Sequence[InboundRecord]:
+        """Unanswered records with offsets greater than `after`, in order."""
+        ...
+
+    async def answer(self, offset: int) -> Answer | None:
+        """What became of the record at `offset`; None while nothing has."""
+        ...
+
+
+class DeadLetters(Protocol):
+    """Records that have no place, kept whole and bounded in number."""
+
+    async def list(self, limit: int) -> Sequence[tuple[int, DeadLetter]]:
+        """The newest `limit` with their numbers."""
+        ...
+
+    async def discard(self, number: int) -> bool:
+        """Forget one; False if there is none of that number."""
+        ...
+
+
+class Codec(Protocol):
+    """Events to stored bytes and back; what was decoded encodes to the same bytes."""
+
+    def encode(self, event: Event) -> bytes:
+        """The whole record value: single-object header and body."""
+        ...
+
+    def decode(self, value: bytes) -> Event:
+        """The event; `CorruptLog` for bytes that are not exactly one."""
+        ...
+
+
+class RecipeDriver(Protocol):
+    """Drives one run's recipe by its events; `RecipeStopped` where the code does not fit them."""
+
+    warnings: list[tuple[int, str]]
+
+    def deliver(self, event: Event) -> None:
+        """One recorded event, in the order of seq."""
+        ...
+
+    def requests(self) -> Sequence[Request]:
+        """What the recipe asks for since the last call and has not got."""
+        ...
+
+    def begin_undo(self) -> None:
+        """The run is cancelled and nothing of it is under way: take back what is done, then end."""
+        ...
+
+    def data_problem(self, kind: str, name: str, occurrence: int, data: bytes) -> str | None:
+        """Why data for a gate, or an output for a step, does not fit the type in the code."""
+        ...
+
+    def close(self) -> None:
+        """Forget the coroutines; the history can rebuild them."""
+        ...
+
+
+class RegisteredRecipe(Protocol):
+    """One version of a recipe, ready to be driven."""
+
+    @property
+    def name(self) -> str:
+        """The recipe's name."""
+        ...
+
+    @property
+    def version(self) -> str:
+        """Its version."""
+        ...
+
+    @property
+    def code_fingerprint(self) -> str:
+        """Changes when the code does."""
+        ...
+
+    def driver(self, started: RunStarted, watch: Watch) -> RecipeDriver:
+        """A fresh driver, to be given the events from `RunStarted` on."""
+        ...
+
+    def input_problem(self, input_: bytes) -> str | None:
+        """Why an input does not fit the recipe."""
+        ...
+
+
+class RecipeBook(Protocol):
+    """The recipes that are registered here."""
+
+    def find(self, name: str, version: str | None) -> RegisteredRecipe | None:
+        """That version, or the last registered where none is named."""
+        ...
+
+    def known(self) -> tuple[str, ...]:
+        """Names (with versions) of all, for messages."""
+        ...
+
+
+class Clock(Protocol):
+    """Time as an argument of the core."""
+
+    def now(self) -> datetime:
+        """The aware UTC time of the wall clock."""
+        ...
+
+    def monotonic_s(self) -> float:
+        """Seconds that never go back."""
+        ...
+
+
+class Watch(Protocol):
+    """Bounds the time that a recipe may take between two awaits (a recipe that spins)."""
+
+    def begin(self) -> None:
+        """A recipe gets control."""
+        ...
+
+    def end(self) -> None:
+        """It has given it back."""
+        ...

@@ -1,0 +1,1 @@
+"""Writing recipes: functions or graphs, driven by recorded events."""

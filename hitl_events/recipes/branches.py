@@ -1,0 +1,244 @@
+"""The coroutines of one recipe: which wait for what, and which can go on. Knows no events."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Coroutine
+from heapq import heappop, heappush
+from typing import Any, TypeAlias
+
+from hitl_events.domain.requests import EVENTS_PER_RUN_MAX
+from hitl_events.errors import RecipeError, RecipeSpins, RecipeStopped
+from hitl_events.ports import Watch
+from hitl_events.recipes.calls import AllCall, Call, GateCall, Signal, StepCall
+
+Body: TypeAlias = Coroutine[Any, Any, Any]
+WaitKey: TypeAlias = tuple[str, str, int]
+
+
+class Branch:
+    """One coroutine. Its position among its siblings orders all that can go on at the same time."""
+
+    __slots__ = ("body", "closed", "group", "position")
+
+    def __init__(self, body: Body, position: tuple[int, ...], group: Group | None) -> None:
+        self.body = body
+        self.position = position
+        self.group = group
+        self.closed = False
+
+    def close(self) -> None:
+        """End the coroutine; what its `finally` asks for is ignored."""
+        self.closed = True
+        with contextlib.suppress(RuntimeError):  # "coroutine ignored GeneratorExit"
+            self.body.close()
+
+
+class Group:
+    """The branches of one `run.all`."""
+
+    __slots__ = ("branches", "failure", "open", "owner", "results")
+
+    def __init__(self, owner: Branch, count: int) -> None:
+        self.owner = owner
+        self.branches: list[Branch] = []
+        self.results: list[Any] = [None] * count
+        self.open = count
+        self.failure: Exception | None = None
+
+
+class Branches:
+    """Runs every branch as far as it can, in position order, after each result that goes in."""
+
+    def __init__(self, watch: Watch, on_end: Callable[[Any, Exception | None], None]) -> None:
+        self.waits: dict[WaitKey, tuple[Call[Any], Branch]] = {}
+        self.fresh: list[WaitKey] = []
+        self.withdrawn: list[WaitKey] = []
+        self._signals: dict[Signal, list[Branch]] = {}
+        self._ready: list[tuple[tuple[int, ...], int, Branch, Any, Exception | None]] = []
+        self.on_end = on_end
+        self._asked: set[WaitKey] = set()
+        self._watch = watch
+        self._requests = 0
+
+    def start(self, body: Body) -> None:
+        """Begin a root branch; `on_end` gets its result or its error."""
+        self._push(Branch(body, (), None), None, None)
+        self._pump()
+
+    def settle(self, key: WaitKey, result: Any, error: Exception | None) -> None:
+        """A result for the branch that waits for `key`."""
+        _, branch = self.waits.pop(key)
+        if not branch.closed:
+            self._push(branch, result, error)
+            self._pump()
+
+    def drop(self, key: WaitKey) -> None:
+        """A wait that ends without a result (a withdrawn gate)."""
+        _, branch = self.waits.pop(key)
+        if not branch.closed:
+            branch.close()
+            self._child_over(branch)
+            self._pump()
+
+    def close(self) -> None:
+        """End all branches. Waits for steps stay known: their results may still come in."""
+        for key, (call, branch) in list(self.waits.items()):
+            self._close_up(branch)
+            if isinstance(call, GateCall):
+                del self.waits[key]
+        for waiting in self._signals.values():
+            for branch in waiting:
+                self._close_up(branch)
+        for _, _, branch, _, _ in self._ready:
+            self._close_up(branch)
+        self._signals.clear()
+        self._ready.clear()
+
+    def _close_up(self, branch: Branch) -> None:
+        while not branch.closed:
+            branch.close()
+            if branch.group is None:
+                return
+            branch = branch.group.owner
+
+    def _push(self, branch: Branch, result: Any, error: Exception | None) -> None:
+        heappush(self._ready, (branch.position, id(branch), branch, result, error))
+
+    def _pump(self) -> None:
+        while self._ready:
+            _, _, branch, result, error = heappop(self._ready)
+            if not branch.closed:
+                self._advance(branch, result, error)
+
+    def _advance(self, branch: Branch, result: Any, error: Exception | None) -> None:
+        """Run one branch until it waits or ends."""
+        if branch.group is not None and _is_doomed(branch):
+            branch.close()  # a sibling failed: what had started has come in, nothing new begins
+            self._child_over(branch)
+            return
+        while True:
+            self._requests += 1
+            if self._requests > EVENTS_PER_RUN_MAX:
+                message = f"expected at most {EVENTS_PER_RUN_MAX} awaits in one run, found more"
+                raise RecipeStopped("recipe.stuck", message)
+            try:
+                asked = self._send(branch, result, error)
+            except StopIteration as stop:
+                self._ended(branch, stop.value, None)
+                return
+            except RecipeSpins:
+                message = "expected the recipe to await within seconds, found it computing on"
+                raise RecipeStopped("recipe.stuck", message) from None
+            except Exception as raised:  # noqa: BLE001 - whatever the user's recipe raises
+                self._ended(branch, None, raised)
+                return
+            result, error = None, None
+            if isinstance(asked, (StepCall, GateCall)):
+                error = self._wait(branch, asked)
+                if error is None:
+                    return
+            elif isinstance(asked, AllCall):
+                if asked.items:
+                    self._split(branch, asked)
+                    return
+                result = ()
+            elif isinstance(asked, Signal):
+                if not asked.is_set:
+                    self._signals.setdefault(asked, []).append(branch)
+                    return
+            else:
+                self._foreign(branch, asked)
+
+    def _send(self, branch: Branch, result: Any, error: Exception | None) -> Any:
+        self._watch.begin()
+        try:
+            return branch.body.throw(error) if error else branch.body.send(result)
+        finally:
+            self._watch.end()
+
+    def _wait(self, branch: Branch, call: Call[Any]) -> Exception | None:
+        if call.key in self._asked:
+            return RecipeError(f"expected each step and gate to be awaited once, found {call.key} twice")
+        self._asked.add(call.key)
+        self.waits[call.key] = (call, branch)
+        self.fresh.append(call.key)
+        return None
+
+    def _split(self, owner: Branch, call: AllCall) -> None:
+        group = Group(owner, len(call.items))
+        for index, item in enumerate(call.items):
+            body = item if isinstance(item, Coroutine) else _await(item)
+            child = Branch(body, (*owner.position, index), group)
+            group.branches.append(child)
+            self._push(child, None, None)
+
+    def _foreign(self, branch: Branch, asked: Any) -> None:
+        what = f"{type(asked).__module__}.{type(asked).__qualname__}"
+        branch.close()
+        message = (
+            f"expected the recipe to await run.step, run.gate or run.all, found {what}: "
+            "I/O belongs in a step"
+        )
+        raise RecipeStopped("recipe.foreign_await", message)
+
+    def set(self, signal: Signal) -> None:
+        """Let the branches that wait for a signal go on, in position order."""
+        signal.is_set = True
+        for branch in self._signals.pop(signal, ()):
+            self._push(branch, None, None)
+
+    def _ended(self, branch: Branch, result: Any, error: Exception | None) -> None:
+        branch.closed = True
+        group = branch.group
+        if group is None:
+            self.on_end(result, error)
+            return
+        group.results[branch.position[-1]] = result
+        if error is not None and group.failure is None:
+            group.failure = error
+            self._withdraw(group)
+        self._child_over(branch)
+
+    def _child_over(self, branch: Branch) -> None:
+        group = branch.group
+        if group is None:
+            return
+        group.open -= 1
+        if group.open == 0:
+            self._push(group.owner, tuple(group.results), group.failure)
+
+    def _withdraw(self, group: Group) -> None:
+        """The gates of the siblings of a failed branch are to close; those below them too."""
+        for key, (call, branch) in self.waits.items():
+            if isinstance(call, GateCall) and _is_below(branch, group):
+                self.withdrawn.append(key)
+        for signal, waiting in self._signals.items():
+            below = [branch for branch in waiting if _is_below(branch, group)]
+            self._signals[signal] = [branch for branch in waiting if branch not in below]
+            for branch in below:
+                branch.close()
+                self._child_over(branch)
+
+
+def _is_doomed(branch: Branch) -> bool:
+    """True if a branch beside it, or beside one above it, has failed."""
+    group = branch.group
+    while group is not None:
+        if group.failure is not None:
+            return True
+        group = group.owner.group
+    return False
+
+
+def _is_below(branch: Branch, group: Group) -> bool:
+    above: Branch | None = branch
+    while above is not None and above.group is not None:
+        if above.group is group:
+            return True
+        above = above.group.owner
+    return False
+
+
+async def _await(item: Any) -> Any:
+    return await item

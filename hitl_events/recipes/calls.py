@@ -1,0 +1,142 @@
+"""What a recipe may await: each yields itself to the driver, which sends the recorded result back."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Generator, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Generic, TypeVar
+
+from hitl_events.domain.events import DecisionReceived
+from hitl_events.domain.values import digest
+from hitl_events.errors import RecipeError
+from hitl_events.recipes import values
+from hitl_events.recipes.step import StepSpec
+
+PAUSE_KINDS = ("human", "external", "system", "schedule")
+
+_T = TypeVar("_T")
+
+
+class Decision(Generic[_T]):
+    """What came back through a gate. `data` is the gate's model, rebuilt from what was recorded."""
+
+    __slots__ = (
+        "data",
+        "decided_at",
+        "decided_by",
+        "decision_id",
+        "notes",
+        "resolution",
+        "verdict",
+    )
+
+    def __init__(self, event: DecisionReceived, data: _T | None) -> None:
+        self.verdict: str = event.verdict
+        self.notes: str | None = event.notes
+        self.data: _T | None = data
+        self.decided_by: str | None = event.decided_by
+        self.decision_id: str = event.decision_id
+        self.decided_at: datetime = event.recorded_at
+        self.resolution: str | None = event.resolution
+
+    def __repr__(self) -> str:
+        return f"Decision(verdict={self.verdict!r}, decision_id={self.decision_id!r})"
+
+
+class Call(Generic[_T]):
+    """An awaitable of the driver's. `key` is (kind, name, occurrence)."""
+
+    __slots__ = ("key",)
+
+    def __init__(self, key: tuple[str, str, int]) -> None:
+        self.key = key
+
+    def __await__(self) -> Generator[Any, Any, _T]:
+        return (yield self)
+
+
+class StepCall(Call[_T]):
+    """A step asked for: `args` is canonical JSON of `{"args": [...], "kwargs": {...}}`."""
+
+    __slots__ = ("args", "spec")
+
+    def __init__(self, key: tuple[str, str, int], spec: StepSpec, args: bytes) -> None:
+        super().__init__(key)
+        self.spec = spec
+        self.args = args
+
+    @property
+    def args_digest(self) -> bytes:
+        """First 8 bytes of SHA-256 of the arguments."""
+        return digest(self.args)[:8]
+
+    @property
+    def returns(self) -> Any:
+        """The annotation from which the result is rebuilt."""
+        return values.return_type(self.spec.function)
+
+
+class GateCall(Call[_T]):
+    """A gate asked for; `draft` is canonical JSON."""
+
+    __slots__ = ("data", "draft", "draft_digest", "expires_in", "on_expiry", "pause_kind", "verdicts")
+
+    def __init__(self, key: tuple[str, str, int], draft: bytes, options: GateOptions) -> None:
+        super().__init__(key)
+        self.draft = draft
+        self.draft_digest = digest(draft)
+        self.verdicts = options.verdicts
+        self.data = options.data
+        self.pause_kind = options.pause_kind
+        self.expires_in = options.expires_in
+        self.on_expiry = options.on_expiry
+
+
+class GateOptions:
+    """How a gate behaves, checked once."""
+
+    __slots__ = ("data", "expires_in", "on_expiry", "pause_kind", "verdicts")
+
+    def __init__(  # noqa: PLR0913 - one option each, all by name
+        self,
+        *,
+        verdicts: Sequence[str] = ("approve", "deny"),
+        data: Any = None,
+        kind: str = "human",
+        expires_in: timedelta | float | None = None,
+        on_expiry: str | None = None,
+    ) -> None:
+        if kind not in PAUSE_KINDS:
+            raise RecipeError(f"expected a gate kind of {', '.join(PAUSE_KINDS)}, found {kind!r}")
+        if isinstance(verdicts, str) or not verdicts or len(set(verdicts)) != len(verdicts):
+            raise RecipeError(f"expected one or more different verdicts, found {verdicts!r}")
+        if on_expiry is not None and expires_in is None:
+            raise RecipeError("expected expires_in with on_expiry, found on_expiry alone")
+        self.verdicts = tuple(verdicts)
+        self.data = data
+        self.pause_kind = kind
+        self.on_expiry = on_expiry
+        wait = timedelta(seconds=expires_in) if isinstance(expires_in, (int, float)) else expires_in
+        if wait is not None and wait < timedelta(0):
+            raise RecipeError(f"expected expires_in >= 0, found {wait}")
+        self.expires_in = wait
+
+
+class AllCall(Call[tuple[Any, ...]]):
+    """Several awaitables at the same time; results by position."""
+
+    __slots__ = ("items",)
+
+    def __init__(self, items: Sequence[Awaitable[Any]]) -> None:
+        super().__init__(("all", "", 0))
+        self.items = items
+
+
+class Signal(Call[None]):
+    """Something that branches of one recipe wait for and another one sets; stands in no event."""
+
+    __slots__ = ("is_set",)
+
+    def __init__(self) -> None:
+        super().__init__(("signal", "", 0))
+        self.is_set = False

@@ -1,0 +1,330 @@
+"""Drives one run's recipe by its events: recorded results go in, requests come out. No I/O, no loop.
+
+Live and on replay the same calls are made with the same events in the same order, so what comes out is
+the same. The first event that the recipe does not fit stops it (`RecipeStopped`, recipe.diverged).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from datetime import datetime
+from typing import Any, Protocol
+
+from hitl_events.domain.events import (
+    CancelRequested,
+    DecisionReceived,
+    Event,
+    GateClosed,
+    GatePaused,
+    RunCancelled,
+    RunCompleted,
+    RunFailed,
+    RunStarted,
+    StepCompleted,
+    StepFailed,
+    StepStarted,
+)
+from hitl_events.domain.reconcile import RECONCILE_KIND
+from hitl_events.domain.requests import GateRequest, Request, RunEnd, StepRequest, Withdrawal
+from hitl_events.domain.values import RunId
+from hitl_events.errors import GateExpired, InvalidInput, RecipeStopped, StepError
+from hitl_events.ports import Watch
+from hitl_events.recipes import values
+from hitl_events.recipes.branches import Branches, WaitKey
+from hitl_events.recipes.calls import Call, Decision, GateCall, Signal, StepCall
+from hitl_events.recipes.endings import ending_of, same_end
+from hitl_events.recipes.run import Run, StepDefaults
+from hitl_events.recipes.step import StepSpec
+
+
+class Definition(Protocol):
+    """What the driver needs of a recipe."""
+
+    name: str
+    version: str
+    input_type: Any
+    step_defaults: StepDefaults
+    undo_on: frozenset[str]
+
+    def start(self, run: Run, input_: Any) -> Coroutine[Any, Any, Any]:
+        """The coroutine of the body."""
+        ...
+
+
+class Driver:
+    """One run of one recipe. `waits` are the requests without a result, `ending` what it came to."""
+
+    def __init__(self, definition: Definition, started: RunStarted, watch: Watch) -> None:
+        self.run_id: RunId = started.run_id
+        self.seed = started.seed
+        self.now: datetime = started.recorded_at
+        self.step_defaults = definition.step_defaults
+        self.ending: RunEnd | None = None
+        self._ending_told = False
+        self.warnings: list[tuple[int, str]] = []
+        self._definition = definition
+        self._counts: dict[tuple[str, str], int] = {}
+        self._done: list[tuple[StepCall[Any], bytes]] = []
+        self._denied = False
+        self._cancelling: CancelRequested | None = None
+        self._undoing = False
+        self._branches = Branches(watch, self._on_end)
+
+    @property
+    def waits(self) -> dict[WaitKey, tuple[Call[Any], Any]]:
+        """(kind, name, occurrence) -> the call that has no result yet."""
+        return self._branches.waits
+
+    def requests(self) -> list[Request]:
+        """What the recipe asks for since the last call and has not got, in the order of asking."""
+        branches = self._branches
+        fresh, branches.fresh = branches.fresh, []
+        withdrawn, branches.withdrawn = branches.withdrawn, []
+        asked: list[Request] = [_request(self.waits[key][0]) for key in fresh if key in self.waits]
+        asked += [Withdrawal(key=key[1:]) for key in withdrawn if key in self.waits]
+        if self.ending is not None and not self._ending_told:
+            self._ending_told = True
+            asked.append(self.ending)
+        return asked
+
+    def data_problem(self, kind: str, name: str, occurrence: int, data: bytes) -> str | None:
+        """Why a decision's data (kind `gate`) or a step's output (kind `step`) does not fit its type."""
+        held = self.waits.get((kind, name, occurrence))
+        if held is None:
+            return None
+        call = held[0]
+        annotation = call.returns if isinstance(call, StepCall) else call.data
+        try:
+            values.load(data, annotation)
+        except InvalidInput as error:
+            return str(error)
+        return None
+
+    def deliver(self, event: Event) -> None:
+        """One recorded event; `RecipeStopped` if the recipe does not fit it."""
+        match event:
+            case RunStarted():
+                self._start(event)
+            case StepCompleted():
+                self._step_completed(event)
+            case StepFailed():
+                self._step_failed(event)
+            case StepStarted():
+                self._expect((event.kind, event.step, event.occurrence), event)
+            case GatePaused() if event.pause_kind != RECONCILE_KIND:
+                self._gate_paused(event)
+            case DecisionReceived() if event.resolution is not None:
+                self._decided(event)
+            case GateClosed():
+                self._gate_closed(event)
+            case CancelRequested():
+                self._cancel(event)
+            case RunCompleted() | RunFailed() | RunCancelled():
+                self._check_ending(event)
+            case _:
+                pass  # refusals, blocking and reconcile gates are no matter of the recipe
+
+    def set(self, signal: Signal) -> None:
+        """Let the branches that wait for a signal go on."""
+        self._branches.set(signal)
+
+    def close(self) -> None:
+        """Forget the coroutines; the history can rebuild them."""
+        self._branches.close()
+
+    def _start(self, event: RunStarted) -> None:
+        try:
+            given = values.load(event.input, self._definition.input_type)
+        except InvalidInput as error:
+            message = f"the recorded input does not fit the recipe any more: {error}"
+            raise self._diverged(event, "the recorded input", str(error), message) from None
+        self._branches.start(self._definition.start(Run(self), given))
+
+    def occurrence(self, kind: str, name: str) -> int:
+        """Count a use of a name."""
+        count = self._counts[kind, name] = self._counts.get((kind, name), 0) + 1
+        return count
+
+    # results
+
+    def _step_completed(self, event: StepCompleted) -> None:
+        key = (event.kind, event.step, event.occurrence)
+        call = self._expect(key, event)
+        try:
+            result = values.load(event.output, call.returns)
+        except InvalidInput as error:
+            found = f"an output that does not fit: {error}"
+            raise self._diverged(event, f"the type of step {event.step!r}", found) from None
+        if event.kind == "step":
+            self._done.append((call, event.output))
+        self._deliver(event, key, result, None)
+
+    def _step_failed(self, event: StepFailed) -> None:
+        key = (event.kind, event.step, event.occurrence)
+        self._expect(key, event)
+        if event.retry_at is None:
+            error = StepError(event.step, event.error, event.message)
+            self._deliver(event, key, None, error)
+
+    def _expect(self, key: WaitKey, event: StepStarted | StepCompleted | StepFailed) -> StepCall[Any]:
+        if event.kind == "undo":
+            self.begin_undo()
+        held = self.waits.get(key)
+        if held is None or not isinstance(held[0], StepCall):
+            raise self._unexpected(event, key)
+        if held[0].args_digest != event.args_digest:
+            self.warnings.append((event.seq, f"step {event.step!r} got other arguments"))
+        return held[0]
+
+    def _gate_paused(self, event: GatePaused) -> None:
+        key = ("gate", event.gate, event.occurrence)
+        held = self.waits.get(key)
+        if held is None or not isinstance(held[0], GateCall):
+            raise self._unexpected(event, key)
+        if held[0].draft_digest != event.draft_digest:
+            expected = f"gate {event.gate!r} with the draft {held[0].draft_digest.hex()}"
+            found = f"the draft {event.draft_digest.hex()}"
+            raise self._diverged(event, expected, found)
+
+    def _decided(self, event: DecisionReceived) -> None:
+        key = ("gate", event.gate, event.occurrence)
+        held = self.waits.get(key)
+        if held is None:
+            return  # a reconcile gate: its answer comes as an event of the step
+        call = held[0]
+        self._denied = event.resolution == "deny"
+        try:
+            annotation = call.data if isinstance(call, GateCall) else None
+            data = None if event.data is None else values.load(event.data, annotation)
+        except InvalidInput as error:
+            found = f"data that does not fit: {error}"
+            raise self._diverged(event, f"the data type of gate {event.gate!r}", found) from None
+        self._deliver(event, key, Decision[Any](event, data), None)
+
+    def _gate_closed(self, event: GateClosed) -> None:
+        key = ("gate", event.gate, event.occurrence)
+        if key not in self.waits:
+            return
+        if event.reason == "expired":
+            self._deliver(event, key, None, GateExpired(event.gate))
+        else:
+            self.now = event.recorded_at
+            self._branches.drop(key)
+
+    def _deliver(self, event: Event, key: WaitKey, result: Any, error: Exception | None) -> None:
+        self.now = event.recorded_at
+        self._branches.settle(key, result, error)
+
+    # ends
+
+    def _on_end(self, result: Any, error: Exception | None) -> None:
+        """The body is over; what it leaves undone may have to be taken back first."""
+        ending = ending_of(result, error)
+        failed = isinstance(ending, RunFailed)
+        condition = "failed" if failed else "denied" if self._denied else "completed"
+        if condition in self._definition.undo_on and self._done:
+            self._undo_then(ending)
+        else:
+            self.ending = ending
+
+    def _cancel(self, event: CancelRequested) -> None:
+        self.now = event.recorded_at
+        self._cancelling = event
+        self._branches.close()
+
+    def begin_undo(self) -> None:
+        """After a cancellation, once nothing of the run is under way: take back, then end."""
+        if self._cancelling is None or self._undoing:
+            return
+        self._undoing = True
+        ending = RunCancelled(reason=self._cancelling.reason)
+        if "cancelled" in self._definition.undo_on and self._done:
+            self._undo_then(ending)
+        else:
+            self.ending = ending
+
+    def _undo_then(self, ending: RunEnd) -> None:
+        def ended(_result: Any, _error: Exception | None) -> None:
+            self.ending = ending  # a step that could not be undone is in the trace
+
+        self._branches.on_end = ended
+        self._branches.start(self.undo())
+
+    async def undo(self) -> None:
+        """Run the undo of each completed step that has one, last first."""
+        first: StepError | None = None
+        while self._done:
+            call, output = self._done.pop()
+            if call.spec.undo is None:
+                continue
+            try:
+                await undo_call(call, output)
+            except StepError as error:
+                first = first or error
+        if first is not None:
+            raise first
+
+    def _check_ending(self, event: RunCompleted | RunFailed | RunCancelled) -> None:
+        if isinstance(event, RunCancelled):
+            self.begin_undo()
+        if self.ending is None or not same_end(self.ending, event):
+            raise self._diverged(event, self._waiting(), type(event).__name__)
+        self._ending_told = True
+
+    # divergence
+
+    def _unexpected(self, event: Event, key: WaitKey) -> RecipeStopped:
+        return self._diverged(event, self._waiting(), said(key))
+
+    def _waiting(self) -> str:
+        if self.waits:
+            return " or ".join(said(key) for key in self.waits)
+        return type(self.ending).__name__ if self.ending else "nothing"
+
+    def _diverged(self, event: Event, expected: str, found: str, message: str = "") -> RecipeStopped:
+        text = message or f"the code expects {expected} at event {event.seq}, the log has {found}"
+        return RecipeStopped(
+            "recipe.diverged", text, expected=expected, found=found, at_seq=event.seq
+        )
+
+
+def _request(call: Call[Any]) -> Request:
+    if isinstance(call, StepCall):
+        return StepRequest(
+            key=call.key,
+            args=call.args,
+            args_digest=call.args_digest,
+            once=call.spec.once,
+            call=call,
+        )
+    assert isinstance(call, GateCall)  # noqa: S101 - only steps and gates are waited for by key
+    schema = None if call.data is None else values.json_schema(call.data)
+    return GateRequest(
+        key=call.key[1:],
+        draft=call.draft,
+        draft_digest=call.draft_digest,
+        verdicts=call.verdicts,
+        data_schema=schema,
+        pause_kind=call.pause_kind,
+        expires_in=call.expires_in,
+        on_expiry=call.on_expiry,
+    )
+
+
+def undo_call(call: StepCall[Any], output: bytes) -> StepCall[Any]:
+    """The step that takes back a completed one; it gets the recorded output."""
+    _, name, occurrence = call.key
+    function: Callable[..., Any] = call.spec.undo or call.spec.function
+    spec = StepSpec(
+        name=name, function=function, retry=call.spec.retry, timeout_s=call.spec.timeout_s
+    )
+    args = b'{"args":[' + output + b'],"kwargs":{}}'
+    return StepCall(("undo", name, occurrence), spec, args)
+
+
+def said(key: WaitKey) -> str:
+    """A step or gate in words."""
+    kind, name, occurrence = key
+    which = f" ({occurrence})" if occurrence > 1 else ""
+    return f"{kind} {name!r}{which}"
+

@@ -1,0 +1,54 @@
+"""What a recipe came to, as the event it will be, and whether a recorded end is the same."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hitl_events.domain.events import RunCancelled, RunCompleted, RunFailed
+from hitl_events.domain.requests import USER_BYTES_MAX, RunEnd
+from hitl_events.errors import GateExpired, NotSerialisable, StepError
+from hitl_events.recipes import values
+from hitl_events.recipes.run import TooLarge
+
+MESSAGE_CHARS_MAX = 4_000
+OUTPUT_CODES = frozenset({"output.not_serialisable", "output.too_large"})
+
+
+def ending_of(result: Any, error: Exception | None) -> RunCompleted | RunFailed:
+    """The end of a body that returned `result` or raised `error`."""
+    if error is not None:
+        return _failed(error)
+    try:
+        packed = values.dump(result)
+    except NotSerialisable as refused:
+        return _failed(refused)
+    if len(packed) > USER_BYTES_MAX:
+        return _failed(TooLarge("a result", len(packed)))
+    return RunCompleted(result=packed)
+
+
+def same_end(ending: RunEnd, event: RunEnd) -> bool:
+    """True if a recorded end is what the code comes to now; wordings may change with the code."""
+    match ending, event:
+        case RunCompleted(), RunCompleted():
+            return ending.result == event.result
+        case RunFailed(), RunFailed():
+            return (ending.code, ending.step) == (event.code, event.step)
+        case _:
+            return type(ending) is type(event) is RunCancelled
+
+
+def _failed(error: Exception) -> RunFailed:
+    message = str(error)[:MESSAGE_CHARS_MAX]
+    match error:
+        case StepError():
+            code = error.error if error.error in OUTPUT_CODES else "step.failed"
+            return RunFailed(code=code, message=message, step=error.step)
+        case GateExpired():
+            return RunFailed(code="gate.expired", message=message)
+        case TooLarge():
+            return RunFailed(code="output.too_large", message=message)
+        case NotSerialisable():
+            return RunFailed(code="output.not_serialisable", message=message)
+        case _:
+            return RunFailed(code="recipe.failed", message=f"{type(error).__name__}: {message}")

@@ -1,0 +1,246 @@
+"""The handle of a recipe, written as a function or as a graph; one kind of handle for both."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from datetime import timedelta
+from hashlib import sha256
+from types import CodeType
+from typing import Any
+
+from hitl_events.domain.outcome import Outcome
+from hitl_events.errors import RecipeError
+from hitl_events.recipes import values
+from hitl_events.recipes.builder import GatePart, Node, Progress, StepPart, ordered
+from hitl_events.recipes.host import Host, local_host
+from hitl_events.recipes.plan import Plan
+from hitl_events.recipes.run import Run, StepDefaults
+from hitl_events.recipes.step import NAME_CHARS_MAX, NO_RETRY, Retry, name_of, seconds
+
+UNDO_ON = ("cancelled", "failed", "denied")
+_STEP_OPTIONS = {"once", "retry", "timeout_s", "undo"}
+After = str | Sequence[str]
+
+
+class Recipe:
+    """A named, versioned workflow. As a builder: `.step(...)` and `.use(...)` add nodes of a graph.
+
+    `.configure(undo_on=..., retry=..., timeout_s=...)` sets what holds for all of it,
+    `.defaults(runtime=...)` what its own `run` and `resume` use. It is fixed by `.build()`, which a
+    runtime calls when it takes the recipe.
+    """
+
+    def __init__(self, name: str, *, version: str) -> None:
+        for what, text in (("name", name), ("version", version)):
+            if not text or len(text) > NAME_CHARS_MAX:
+                raise RecipeError(f"expected a recipe {what} of 1 to {NAME_CHARS_MAX} characters")
+        self.name = name
+        self.version = version
+        self.input_type: Any = Any
+        self.step_defaults = StepDefaults()
+        self.undo_on: frozenset[str] = frozenset()
+        self._function: Callable[[Run, Any], Awaitable[Any]] | None = None
+        self._nodes: dict[str, Node] = {}
+        self._appended: list[GatePart | Recipe] = []
+        self._order: tuple[Node, ...] | None = None
+        self._host: Host | None = None
+
+    # building
+
+    def step(
+        self,
+        name: str,
+        fn: Callable[..., Any],
+        *,
+        after: After = (),
+        priority: int = 0,
+        override: bool = False,
+        **options: Any,
+    ) -> Recipe:
+        """Add a step; `fn` gets the artefact so far, its output stands under `name`."""
+        unknown = set(options) - _STEP_OPTIONS
+        if unknown:
+            message = f"expected step options of {sorted(_STEP_OPTIONS)}, found {sorted(unknown)}"
+            raise RecipeError(message)
+        part = StepPart(function=fn, options=options)
+        node = Node(name=name_of(fn, name), part=part, after=_names(after), priority=priority)
+        return self._add(node, override=override)
+
+    def use(self, part: GatePart | Recipe, *, after: After = (), override: bool = False) -> Recipe:
+        """Put a part in: a gate (`hitl(...)`) or another recipe.
+
+        A graph takes over the nodes of a graph; what of it waits for nothing then waits for `after`.
+        A function recipe goes on with the part after its result.
+        """
+        self._check_open()
+        if self._function is not None:
+            self._appended.append(part)
+        elif isinstance(part, Recipe) and part._function is None:
+            for node in part._nodes.values():
+                placed = Node(
+                    name=node.name,
+                    part=node.part,
+                    after=node.after or _names(after),
+                    priority=node.priority,
+                )
+                self._add(placed, override=override)
+        else:
+            self._add(Node(name=part.name, part=part, after=_names(after)), override=override)
+        return self
+
+    def _add(self, node: Node, *, override: bool) -> Recipe:
+        self._check_open()
+        if self._function is not None:
+            raise RecipeError(f"expected a builder, found the function recipe {self.name!r}")
+        if node.name in self._nodes and not override:
+            message = f"expected a new node name, found {node.name!r} again; say override=True to replace"
+            raise RecipeError(message)
+        self._nodes[node.name] = node
+        return self
+
+    def configure(
+        self,
+        *,
+        undo_on: Sequence[str] | None = None,
+        retry: Retry | None = None,
+        timeout_s: timedelta | float | None = None,
+    ) -> Recipe:
+        """Options of the whole recipe: when to take back what is done, and defaults of its steps."""
+        self._check_open()
+        if undo_on is not None:
+            strange = set(undo_on) - set(UNDO_ON)
+            if strange or isinstance(undo_on, str):
+                raise RecipeError(f"expected undo_on of {UNDO_ON}, found {undo_on!r}")
+            self.undo_on = frozenset(undo_on)
+        held = self.step_defaults
+        limit = held.timeout_s if timeout_s is None else seconds(timeout_s)
+        self.step_defaults = StepDefaults(retry or held.retry or NO_RETRY, limit)
+        return self
+
+    def defaults(self, *, runtime: Host | None = None) -> Recipe:
+        """What this handle's own `run` and `resume` use."""
+        self._host = runtime
+        return self
+
+    def build(self) -> Recipe:
+        """Check and fix the recipe; `RecipeError` for cycles and unknown names."""
+        if self._order is None:
+            if self._function is None and not self._nodes:
+                raise RecipeError(f"expected steps in recipe {self.name!r}, found none")
+            self._check_revise()
+            self._order = ordered(self._nodes.values())
+        return self
+
+    def _check_revise(self) -> None:
+        for node in self._nodes.values():
+            revise = node.part.revise if isinstance(node.part, GatePart) else None
+            named = self._nodes.get(revise) if isinstance(revise, str) else None
+            if isinstance(revise, str) and (named is None or named.kind != "step"):
+                message = f"expected revise= of gate {node.name!r} to name a step, found {revise!r}"
+                raise RecipeError(message)
+
+    def _check_open(self) -> None:
+        if self._order is not None:
+            message = f"expected changes before the recipe is built, found one to {self.name!r} after"
+            raise RecipeError(message)
+
+    # being driven
+
+    def start(self, run: Run, input_: Any) -> Coroutine[Any, Any, Any]:
+        """The coroutine of the body, for the driver."""
+        self.build()
+        return self._body(run, input_)
+
+    async def _body(self, run: Run, input_: Any) -> Any:
+        if self._function is None:
+            return await Progress(run, self._order or (), input_).result()
+        result = await self._function(run, input_)
+        for part in self._appended:
+            if isinstance(part, Recipe):
+                result = await part.start(run, result)
+                continue
+            progress = Progress(run, (), input_)
+            await progress.gate_after(result, part)
+            if progress.stopped is not None:
+                return progress.stopped
+            result = result if progress.revised is None else progress.revised
+        return result
+
+    def __call__(self, run: Run, input_: Any) -> Awaitable[Any]:
+        """The body inside another recipe's: `await other(run, value)`."""
+        return self.start(run, input_)
+
+    @property
+    def code_fingerprint(self) -> str:
+        """Changes with the code of the recipe's own functions, so that a mended one is tried again."""
+        functions = [self._function] if self._function else []
+        functions += [
+            node.part.function for node in self._nodes.values() if isinstance(node.part, StepPart)
+        ]
+        found = sha256(repr(self.plan().to_json()).encode())
+        for function in functions:
+            _add_code(found, getattr(function, "__code__", None))
+        return found.hexdigest()[:16]
+
+    # being used
+
+    def plan(self, run_id: str | None = None) -> Plan:
+        """The graph; of a function recipe its name and version, with a run its recorded steps."""
+        if run_id is not None:
+            return self._runtime().plan_of(run_id)
+        nodes = ordered(self._nodes.values())
+        return Plan(
+            name=self.name, version=self.version, nodes=tuple(node.planned() for node in nodes)
+        )
+
+    async def run(self, input_: Any, *, run_id: str | None = None) -> Outcome:
+        """Start a run, or take up the one with that id and input, until it pauses or ends."""
+        return await self._runtime().run(self, input_, run_id=run_id)
+
+    async def resume(self, token: str, verdict: str, **fields: Any) -> Outcome:
+        """Decide (`notes`, `data`, `decision_id`, `decided_by`) and drive the run on."""
+        return await self._runtime().decide(token, verdict, **fields)
+
+    def _runtime(self) -> Host:
+        if self._host is None:
+            self._host = local_host(self)
+        return self._host
+
+    def __repr__(self) -> str:
+        return f"Recipe({self.name!r}, version={self.version!r})"
+
+
+def recipe(name: str, *, version: str) -> Callable[[Callable[[Run, Any], Awaitable[Any]]], Recipe]:
+    """Make `async def body(run: Run, input) -> result` a recipe. Gives its handle."""
+
+    def wrap(function: Callable[[Run, Any], Awaitable[Any]]) -> Recipe:
+        if not inspect.iscoroutinefunction(function):
+            raise RecipeError(f"expected `async def` for recipe {name!r}, found {function!r}")
+        parameters = list(inspect.signature(function).parameters)
+        if len(parameters) != 2:  # noqa: PLR2004 - run and input
+            message = f"expected the parameters (run, input) for recipe {name!r}, found {parameters}"
+            raise RecipeError(message)
+        handle = Recipe(name, version=version)
+        handle._function = function  # noqa: SLF001 - its own class's other way of being made
+        handle.input_type = values.parameter_types(function).get(parameters[1], Any)
+        handle.__doc__ = function.__doc__
+        return handle
+
+    return wrap
+
+
+def _names(after: After) -> tuple[str, ...]:
+    return (after,) if isinstance(after, str) else tuple(after)
+
+
+def _add_code(found: Any, code: CodeType | None) -> None:
+    if code is None:
+        return
+    found.update(code.co_code)
+    found.update(repr(code.co_names).encode())
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            _add_code(found, constant)
+        else:
+            found.update(repr(constant).encode())

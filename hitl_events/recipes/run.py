@@ -1,0 +1,155 @@
+"""The handle that a recipe's body works with; everything it gives comes from the history."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import Any, Protocol
+from uuid import UUID
+
+from hitl_events.domain.reconcile import RECONCILE_PREFIX
+from hitl_events.domain.requests import USER_BYTES_MAX
+from hitl_events.domain.values import RunId
+from hitl_events.errors import NotSerialisable, RecipeError
+from hitl_events.recipes import values
+from hitl_events.recipes.calls import AllCall, Decision, GateCall, GateOptions, Signal, StepCall
+from hitl_events.recipes.step import NO_RETRY, Retry, StepSpec, name_of, seconds
+
+
+class TooLarge(NotSerialisable):
+    """A draft, output or result that would not fit into one event."""
+
+    def __init__(self, what: str, found_bytes: int) -> None:
+        super().__init__("$", f"{what} of {found_bytes} bytes, of which {USER_BYTES_MAX} are allowed")
+
+
+class History(Protocol):
+    """What the driver knows and the handle passes on."""
+
+    run_id: RunId
+    seed: bytes
+    now: datetime
+    step_defaults: StepDefaults
+
+    def occurrence(self, kind: str, name: str) -> int:
+        """Count a use of a name: 1, 2, ..."""
+        ...
+
+    def set(self, signal: Signal) -> None:
+        """Let the branches that wait for a signal go on."""
+        ...
+
+    async def undo(self) -> None:
+        """Run the undo steps of what is done, last first."""
+        ...
+
+
+class StepDefaults:
+    """Options of every step of a recipe that does not give its own (`Recipe.configure`)."""
+
+    __slots__ = ("retry", "timeout_s")
+
+    def __init__(self, retry: Retry = NO_RETRY, timeout_s: float | None = None) -> None:
+        self.retry = retry
+        self.timeout_s = timeout_s
+
+
+class Run:
+    """One run, seen from inside its recipe. Steps are the only place for I/O."""
+
+    __slots__ = ("_drawn", "_history")
+
+    def __init__(self, history: History) -> None:
+        self._history = history
+        self._drawn = 0
+
+    @property
+    def id(self) -> RunId:
+        """The run's id."""
+        return self._history.run_id
+
+    def now(self) -> datetime:
+        """The time of the event that the recipe saw last; never goes back."""
+        return self._history.now
+
+    def random(self) -> float:
+        """A float in [0, 1), the same on every replay."""
+        return (int.from_bytes(self._draw(b"random")[:8], "big") >> 11) / (1 << 53)
+
+    def uuid(self) -> UUID:
+        """A UUID, the same on every replay."""
+        return UUID(bytes=self._draw(b"uuid")[:16], version=4)
+
+    def _draw(self, purpose: bytes) -> bytes:
+        self._drawn += 1
+        return sha256(self._history.seed + purpose + self._drawn.to_bytes(8, "big")).digest()
+
+    def step(  # noqa: PLR0913 - options by name, as CONTRACT has them
+        self,
+        fn: Callable[..., Any],
+        *args: Any,
+        name: str | None = None,
+        once: bool = False,
+        retry: Retry | None = None,
+        timeout_s: timedelta | float | None = None,
+        undo: Callable[..., Any] | None = None,
+        **kwargs: Any,
+    ) -> StepCall[Any]:
+        """Ask for a unit of work; awaited, it gives the recorded output or raises `StepError`.
+
+        `once`: never run again after a crash in between, a human says whether it happened.
+        `undo`: a function that gets the output and takes it back (`Run.undo`).
+        """
+        defaults = self._history.step_defaults
+        spec = StepSpec(
+            name=name_of(fn, name),
+            function=fn,
+            once=once,
+            retry=retry or defaults.retry,
+            timeout_s=defaults.timeout_s if timeout_s is None else seconds(timeout_s),
+            undo=undo,
+        )
+        packed = values.dump({"args": list(args), "kwargs": kwargs})
+        occurrence = self._history.occurrence("step", spec.name)
+        return StepCall(("step", spec.name, occurrence), spec, packed)
+
+    def gate(  # noqa: PLR0913 - options by name, as CONTRACT has them
+        self,
+        name: str,
+        *,
+        draft: Any = None,
+        verdicts: Sequence[str] = ("approve", "deny"),
+        data: Any = None,
+        kind: str = "human",
+        expires_in: timedelta | float | None = None,
+        on_expiry: str | None = None,
+    ) -> GateCall[Decision[Any]]:
+        """Pause for a decision; awaited, it gives the `Decision` or raises `GateExpired`."""
+        options = GateOptions(
+            verdicts=verdicts, data=data, kind=kind, expires_in=expires_in, on_expiry=on_expiry
+        )
+        return self.gate_with(name, draft, options)
+
+    def gate_with(self, name: str, draft: Any, options: GateOptions) -> GateCall[Decision[Any]]:
+        """`gate` with its options as one value."""
+        gate = name_of(self.gate, name)
+        if gate.startswith(RECONCILE_PREFIX):
+            raise RecipeError(f"expected a gate name without {RECONCILE_PREFIX!r}, found {gate!r}")
+        shown = values.dump(draft)
+        if len(shown) > USER_BYTES_MAX:
+            raise TooLarge("a draft", len(shown))
+        return GateCall(("gate", gate, self._history.occurrence("gate", gate)), shown, options)
+
+    def all(self, *items: Awaitable[Any]) -> AllCall:
+        """Steps, gates and `async def` branches at the same time; results by position."""
+        return AllCall(items)
+
+    async def undo(self) -> None:
+        """Take back what is done, last first; raises the first `StepError` after all were tried."""
+        await self._history.undo()
+
+
+def set_signal(run: Run, signal: Signal) -> None:
+    """Set a signal of this run's branches (the builder's "this node is done")."""
+    run._history.set(signal)  # noqa: SLF001 - the handle shows authors nothing but its methods

@@ -1,0 +1,109 @@
+"""What a step is: its function, its options, and what its function can ask about itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextvars import ContextVar
+from datetime import datetime, timedelta
+from typing import Any
+
+from hitl_events.domain.values import value
+from hitl_events.errors import RecipeError
+
+NAME_CHARS_MAX = 200
+
+
+class Retry:
+    """When a failed step is tried again.
+
+    `attempts` counts all tries, the pause before the n-th retry is `initial_s * factor ** (n - 1)`, at
+    most `max_s`. `on` are the exceptions worth a retry; `certain` those after which a `once` step is
+    known not to have happened, so that it may be tried again without asking anybody.
+    """
+
+    __slots__ = ("attempts", "certain", "factor", "initial_s", "max_s", "on")
+
+    def __init__(  # noqa: PLR0913 - one option each, all by name
+        self,
+        attempts: int = 1,
+        *,
+        initial_s: float = 1.0,
+        factor: float = 2.0,
+        max_s: float = 60.0,
+        on: tuple[type[BaseException], ...] = (Exception,),
+        certain: tuple[type[BaseException], ...] = (),
+    ) -> None:
+        if attempts < 1 or initial_s < 0 or factor < 1 or max_s < 0:
+            message = "expected attempts >= 1, initial_s >= 0, factor >= 1 and max_s >= 0"
+            raise RecipeError(message)
+        self.attempts = attempts
+        self.initial_s = initial_s
+        self.factor = factor
+        self.max_s = max_s
+        self.on = on
+        self.certain = certain
+
+    def pause(self, attempt: int) -> timedelta:
+        """How long to wait after the failure of `attempt` (1, 2, ...)."""
+        # the exponent is bounded so that a large one can not overflow
+        grown = self.initial_s * self.factor ** min(attempt - 1, 64)
+        return timedelta(seconds=min(grown, self.max_s))
+
+    def again(self, error: BaseException, attempt: int, *, once: bool) -> bool:
+        """Whether the failure of `attempt` is followed by another."""
+        worth = self.certain if once else self.on
+        return attempt < self.attempts and isinstance(error, worth)
+
+
+NO_RETRY = Retry()
+
+
+@value
+class StepSpec:
+    """A step function with its options, as a recipe asked for it. Times in seconds."""
+
+    name: str
+    function: Callable[..., Any]
+    once: bool = False
+    retry: Retry = NO_RETRY
+    timeout_s: float | None = None
+    undo: Callable[..., Any] | None = None
+
+
+@value
+class Step:
+    """What a running step function can know: `key` is its name for the target's de-duplication."""
+
+    key: str
+    attempt: int
+    deadline: datetime | None
+
+
+_current: ContextVar[Step] = ContextVar("hitl_step")
+
+
+def current_step() -> Step:
+    """The step that is running here; `RecipeError` outside of a step function."""
+    try:
+        return _current.get()
+    except LookupError:
+        raise RecipeError("expected a call inside a step function, found one outside") from None
+
+
+def enter_step(step: Step) -> None:
+    """Make `step` the current one of this context."""
+    _current.set(step)
+
+
+def seconds(duration: timedelta | float | None) -> float | None:
+    """A duration option in seconds."""
+    return duration.total_seconds() if isinstance(duration, timedelta) else duration
+
+
+def name_of(function: Callable[..., Any], given: str | None) -> str:
+    """The step's name: as given, else the function's."""
+    name = given if given is not None else getattr(function, "__name__", "")
+    if not name or len(name) > NAME_CHARS_MAX or name == "<lambda>" or "\x00" in name:
+        message = f"expected a step name of 1 to {NAME_CHARS_MAX} characters, found {name[:40]!r}"
+        raise RecipeError(f"{message}; give it one with name=")
+    return name

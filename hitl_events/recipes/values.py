@@ -1,0 +1,176 @@
+"""User values to recorded bytes and back: JSON values, dataclasses, pydantic models.
+
+The only module of the core that knows pydantic. A recipe sees what `load` makes of recorded bytes,
+live as on replay, so that both see the same.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import typing
+from collections.abc import Callable
+from enum import Enum
+from functools import lru_cache
+from typing import Any
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic.errors import PydanticSchemaGenerationError, PydanticUserError
+from pydantic_core import PydanticSerializationError, to_jsonable_python
+
+from hitl_events.domain import canonical
+from hitl_events.errors import InvalidInput, NotSerialisable, RecipeError
+
+_PLAIN: frozenset[Any] = frozenset({Any, object, dict, list, dict[str, Any], list[Any]})
+"""Annotations that ask for nothing more than the JSON value; rebuilding them would be a copy."""
+
+_JSON_SCALARS = (str, int, float, bool, type(None))
+_ADAPTERS_CACHED = 4096
+_PROBLEMS_SHOWN = 5
+
+
+def dump(value: Any) -> bytes:
+    """Canonical JSON of a user's value; `NotSerialisable` names the path of what can not be recorded."""
+    try:
+        return canonical.dumps(value)
+    except NotSerialisable:
+        return canonical.dumps(_plain(value, "$", 0))
+
+
+def as_json(value: Any) -> Any:
+    """A user's value as plain JSON: models and dataclasses inside are dumped, JSON stays as it is."""
+    return value if type(value) in _JSON_SCALARS else _plain(value, "$", 0)
+
+
+def load(data: bytes, annotation: Any) -> Any:
+    """The value that the annotation describes; `InvalidInput` where the recorded bytes do not fit it."""
+    adapter = _adapter(annotation)
+    if adapter is None:
+        return canonical.loads(data)
+    try:
+        return adapter.validate_json(data, by_alias=True, by_name=True)
+    except ValidationError as error:
+        raise InvalidInput(_said(error)) from None
+
+
+def check(data: bytes, annotation: Any) -> None:
+    """`InvalidInput` where recorded bytes would not fit; free where anything fits."""
+    if _adapter(annotation) is not None:
+        load(data, annotation)
+
+
+def arguments(function: Callable[..., Any], packed: bytes) -> tuple[list[Any], dict[str, Any]]:
+    """A step's own copies of its arguments, rebuilt from the annotations of its parameters."""
+    held = canonical.loads(packed)
+    args: list[Any] = held["args"]
+    kwargs: dict[str, Any] = held["kwargs"]
+    positional, by_name = _parameters(function)
+    for index, annotation in positional:
+        if index < len(args):
+            args[index] = _rebuilt(args[index], annotation)
+    for name in kwargs:
+        if name in by_name:
+            kwargs[name] = _rebuilt(kwargs[name], by_name[name])
+    return args, kwargs
+
+
+def _rebuilt(held: Any, annotation: Any) -> Any:
+    adapter = _adapter(annotation)
+    if adapter is None:
+        return held
+    try:
+        return adapter.validate_python(held, by_alias=True, by_name=True)
+    except ValidationError as error:
+        raise InvalidInput(_said(error)) from None
+
+
+@lru_cache(_ADAPTERS_CACHED)
+def _parameters(function: Callable[..., Any]) -> tuple[list[tuple[int, Any]], dict[str, Any]]:
+    """The parameters whose annotations ask for more than JSON, by position and by name."""
+    hints = _hints(function)
+    try:
+        names = list(inspect.signature(function).parameters)
+    except (TypeError, ValueError):
+        return [], {}
+    asked = {name: hints[name] for name in names if name in hints and _adapter(hints[name])}
+    return [(names.index(name), annotation) for name, annotation in asked.items()], asked
+
+
+def json_schema(annotation: Any) -> bytes | None:
+    """The JSON schema of an annotation in canonical bytes; None where anything fits."""
+    adapter = _adapter(annotation)
+    return None if adapter is None else canonical.dumps(adapter.json_schema(mode="validation"))
+
+
+def return_type(function: Callable[..., Any]) -> Any:
+    """What a function says it returns; Any if it does not say."""
+    return _hints(function).get("return", Any)
+
+
+def parameter_types(function: Callable[..., Any]) -> dict[str, Any]:
+    """Parameter name -> annotation, for those that have one."""
+    return _hints(function)
+
+
+def _plain(value: Any, path: str, depth: int) -> Any:
+    """Models, dataclasses and enums inside as JSON; what is left strange is refused by `canonical`."""
+    if depth > canonical.DEPTH_MAX:
+        raise NotSerialisable(path, f"nesting deeper than {canonical.DEPTH_MAX} (or a cycle)")
+    if isinstance(value, Enum):
+        return value.value
+    is_dataclass = dataclasses.is_dataclass(value) and not isinstance(value, type)
+    if isinstance(value, BaseModel) or is_dataclass:
+        try:
+            # whole: the fields of subclasses too; round_trip leaves computed fields out
+            return to_jsonable_python(value, by_alias=False, round_trip=True, serialize_as_any=True)
+        except (PydanticSerializationError, ValueError) as error:
+            raise NotSerialisable(path, f"a {type(value).__qualname__} with {error}") from None
+    if type(value) is dict:
+        held = typing.cast("dict[Any, Any]", value)
+        return {key: _plain(item, f"{path}.{key}", depth + 1) for key, item in held.items()}
+    if type(value) is list or type(value) is tuple:
+        items = typing.cast("list[Any]", value)
+        return [_plain(item, f"{path}[{index}]", depth + 1) for index, item in enumerate(items)]
+    return value
+
+
+def _said(error: ValidationError) -> str:
+    """Where and why a value does not fit, without the value itself."""
+    problems = [
+        f"at {'.'.join(str(part) for part in problem['loc']) or '$'}: {problem['msg']}"
+        for problem in error.errors(include_url=False, include_input=False, include_context=False)
+    ]
+    more = len(problems) - _PROBLEMS_SHOWN
+    shown = "; ".join(problems[:_PROBLEMS_SHOWN])
+    return f"expected {error.title}, found {shown}" + (f"; {more} more" if more > 0 else "")
+
+
+def _adapter(annotation: Any) -> TypeAdapter[Any] | None:
+    try:
+        return _cached_adapter(annotation)
+    except TypeError:
+        return _make_adapter(annotation)  # an annotation that can not be hashed
+
+
+def _make_adapter(annotation: Any) -> TypeAdapter[Any] | None:
+    if annotation in _PLAIN:
+        return None
+    try:
+        return TypeAdapter(annotation)
+    except (PydanticSchemaGenerationError, PydanticUserError) as error:
+        wanted = getattr(annotation, "__qualname__", annotation)
+        message = f"expected JSON types, dataclasses or pydantic models, found the type {wanted}"
+        raise RecipeError(message) from error
+
+
+_cached_adapter = lru_cache(_ADAPTERS_CACHED)(_make_adapter)
+
+
+@lru_cache(_ADAPTERS_CACHED)
+def _hints(function: Callable[..., Any]) -> dict[str, Any]:
+    """Resolved annotations; those that can not be resolved count as not given."""
+    target = function if hasattr(function, "__annotations__") else type(function).__call__
+    try:
+        return typing.get_type_hints(target)
+    except (NameError, TypeError, AttributeError):
+        return {}

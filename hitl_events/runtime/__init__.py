@@ -1,0 +1,1 @@
+"""The async shell: takes inputs, commits batches, runs steps, fires timers."""

@@ -1,0 +1,141 @@
+"""Runs step functions: `async def` on the loop, plain functions in a bounded pool of threads."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from datetime import timedelta
+from functools import lru_cache
+from typing import Any
+
+from hitl_events.domain.requests import USER_BYTES_MAX
+from hitl_events.engine.inputs import StepReport, StepStart
+from hitl_events.errors import NotSerialisable
+from hitl_events.ports import Clock
+from hitl_events.recipes import values
+from hitl_events.recipes.calls import StepCall
+from hitl_events.recipes.endings import MESSAGE_CHARS_MAX
+from hitl_events.recipes.run import TooLarge
+from hitl_events.recipes.step import Step, StepSpec, enter_step
+
+THREADS_MAX = 32
+"""Plain functions at the same time; more wait in the pool's queue."""
+
+ONCE_START_S_MAX = 5.0
+"""A `once` step whose intent is older than this when it would begin is left to its reconcile gate."""
+
+
+class Executor:
+    """Gives each finished attempt to `report`; what is cancelled reports nothing."""
+
+    def __init__(self, clock: Clock, report: Callable[[StepReport], None]) -> None:
+        self._clock = clock
+        self._report = report
+        self._pool: ThreadPoolExecutor | None = None
+
+    async def run(self, start: StepStart, committed_s: float) -> None:
+        """One attempt. `committed_s`: the monotonic second at which its commit began."""
+        began_s = self._clock.monotonic_s()
+        call: StepCall[Any] = start.request.call
+        spec = call.spec
+        if spec.once and began_s - committed_s > ONCE_START_S_MAX:
+            self._report(self._ended(start, began_s, uncertain=True))
+            return
+        limit = asyncio.timeout(spec.timeout_s)
+        try:
+            enter_step(self._step(start, spec))
+            args, kwargs = values.arguments(spec.function, start.request.args)
+            if spec.timeout_s is None:
+                output = await self._call(spec.function, args, kwargs)
+            else:
+                async with limit:
+                    output = await self._call(spec.function, args, kwargs)
+            packed = _packed(call, output)
+        except Exception as error:  # noqa: BLE001 - whatever the user's step raises is its result
+            over = spec.timeout_s is not None and limit.expired()
+            self._report(self._failed(start, began_s, error, timed_out=over))
+            return
+        self._report(self._ended(start, began_s, output=packed))
+
+    async def _call(
+        self, function: Callable[..., Any], args: list[Any], kwargs: dict[str, Any]
+    ) -> Any:
+        if _is_async(function):
+            return await function(*args, **kwargs)
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(THREADS_MAX, thread_name_prefix="hitl-step")
+        context = copy_context()
+        output = await asyncio.get_running_loop().run_in_executor(
+            self._pool, lambda: context.run(function, *args, **kwargs)
+        )
+        return await output if inspect.isawaitable(output) else output
+
+    def _step(self, start: StepStart, spec: StepSpec) -> Step:
+        kind, name, occurrence = start.request.key
+        suffix = ":undo" if kind == "undo" else ""
+        limit = None if spec.timeout_s is None else timedelta(seconds=spec.timeout_s)
+        return Step(
+            key=f"{start.run_id}:{name}:{occurrence}{suffix}",
+            attempt=start.attempt,
+            deadline=None if limit is None else self._clock.now() + limit,
+        )
+
+    def _failed(
+        self, start: StepStart, began_s: float, error: Exception, *, timed_out: bool
+    ) -> StepReport:
+        spec: StepSpec = start.request.call.spec
+        if timed_out and spec.once:
+            return self._ended(start, began_s, uncertain=True)
+        name, message = _said(error)
+        if timed_out:
+            message = f"expected a result within {spec.timeout_s:g} s, found none"
+        again = not isinstance(error, NotSerialisable) and spec.retry.again(
+            error, start.attempt, once=spec.once
+        )
+        pause = spec.retry.pause(start.attempt) if again else None
+        return self._ended(start, began_s, error=name, message=message, retry_in=pause)
+
+    def _ended(self, start: StepStart, began_s: float, **how: Any) -> StepReport:
+        return StepReport(
+            run_id=start.run_id,
+            key=start.request.key,
+            attempt=start.attempt,
+            args_digest=start.request.args_digest,
+            duration_us=int((self._clock.monotonic_s() - began_s) * 1e6),
+            **how,
+        )
+
+    def close(self) -> None:
+        """Let the threads go; a function that still runs is not waited for."""
+        if self._pool is not None:
+            self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _packed(call: StepCall[Any], output: Any) -> bytes:
+    """The output as it will be recorded, once it is sure that it can be read back."""
+    packed = values.dump(output)
+    if len(packed) > USER_BYTES_MAX:
+        raise TooLarge("an output", len(packed))
+    if call.key[0] == "step":
+        values.check(packed, call.returns)
+    return packed
+
+
+def _said(error: Exception) -> tuple[str, str]:
+    if isinstance(error, TooLarge):
+        name = "output.too_large"
+    elif isinstance(error, NotSerialisable):
+        name = "output.not_serialisable"
+    else:
+        name = type(error).__name__
+    return name, str(error)[:MESSAGE_CHARS_MAX]
+
+
+@lru_cache(4096)
+def _is_async(function: Callable[..., Any]) -> bool:
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
+        getattr(function, "__call__", None)  # noqa: B004 - objects whose call is async
+    )

@@ -1,0 +1,128 @@
+"""Being the owner, or not: runs the partition while the lock is ours, asks through the intake else."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from hitl_events.domain.events import Event
+from hitl_events.domain.evolve import fold
+from hitl_events.domain.state import status
+from hitl_events.domain.values import RunId
+from hitl_events.engine.inputs import Submission
+from hitl_events.errors import Fenced, HitlError, LogUnavailable
+from hitl_events.ports import Answer, Codec
+from hitl_events.runtime.runner import PartitionLog, Runner
+
+OWN_POLL_S = 0.02
+"""How often a process that waits for the ownership tries the lock (a try costs 3 us)."""
+
+RECOVER_S = 0.5
+"""Pause after the log could not be written, before it is taken up again."""
+
+
+class OwnedLog(PartitionLog, Protocol):
+    """A store with one owner at a time."""
+
+    def try_own(self) -> bool:
+        """Become the owner unless another is."""
+        ...
+
+    def release(self) -> None:
+        """Let others own it."""
+        ...
+
+
+class Partition:
+    """Commands go to the owner, whoever that is; `keep` holds the ownership as long as it can."""
+
+    def __init__(self, log: OwnedLog, codec: Codec, make_runner: Callable[[], Runner]) -> None:
+        self._log = log
+        self._codec = codec
+        self._make_runner = make_runner
+        self._runner: Runner | None = None
+        self._closing = asyncio.Event()
+        self._broken: HitlError | None = None
+        if log.try_own():
+            self._runner = make_runner()
+
+    async def keep(self) -> None:
+        """Serve while the ownership can be had; try for it otherwise. Ends at `close`."""
+        while not self._closing.is_set():
+            try:
+                if self._runner is None and self._log.try_own():
+                    self._runner = self._make_runner()
+                if self._runner is None:
+                    await self._pause(OWN_POLL_S)
+                    continue
+                await self._runner.serve()
+            except (LogUnavailable, Fenced):
+                self._let_go()
+                await self._pause(RECOVER_S)
+            except HitlError as error:
+                self._broken = error
+                self._closing.set()
+            finally:
+                self._let_go()
+
+    def _let_go(self) -> None:
+        self._runner = None
+        self._log.release()
+
+    def close(self) -> None:
+        """End `keep`."""
+        self._closing.set()
+        if self._runner is not None:
+            self._runner.stop()
+
+    async def _pause(self, length_s: float) -> None:
+        try:
+            async with asyncio.timeout(length_s):
+                await self._closing.wait()
+        except TimeoutError:
+            return
+
+    async def ask(self, submission: Submission) -> Answer:
+        """What becomes of a command, once that is durable."""
+        if self._broken is not None:
+            raise self._broken
+        if self._runner is not None:
+            return await self._runner.submit(submission)
+        offset = await self._log.put(submission.record())
+        while True:
+            answer = await self._log.answer(offset)
+            if answer is not None:
+                return answer
+            if self._broken is not None:
+                raise self._broken
+            await self._pause(OWN_POLL_S)
+
+    async def settled(self, run_id: RunId, ask: Submission) -> tuple[Answer, Sequence[Event] | None]:
+        """`ask`, then wait until the run pauses, ends or blocks: its events, None to read the log."""
+        runner = self._runner
+        if runner is None:
+            answer = await self.ask(ask)
+            if answer.reason is None:
+                await self._rest(run_id)
+            return answer, None
+        waiter = runner.settled(run_id)
+        try:
+            answer = await self.ask(ask)
+            return answer, (await waiter if answer.reason is None else None)
+        finally:
+            runner.forget(run_id, waiter)
+
+    async def _rest(self, run_id: RunId) -> None:
+        """Wait for a run that another process may drive, or we do once it has gone."""
+        while True:
+            runner = self._runner
+            if runner is not None:
+                runner.wake(run_id)
+                await runner.settled(run_id)
+                return
+            values = (await self._log.load([run_id])).get(run_id, ())
+            run = fold(self._codec.decode(value) for value in values)
+            if run is not None and status(run) != "running":
+                return
+            await self._pause(OWN_POLL_S)

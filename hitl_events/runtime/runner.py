@@ -1,0 +1,247 @@
+"""The loop of one owned partition: gather inputs, take a turn, commit it, then do what follows.
+
+While a commit is under way the next batch gathers, so an idle log answers after one commit and a busy
+one writes large batches. If the process dies before the commit, nothing happened; after it, everything
+that follows is found again in the log (steps by `busy`, timers by `due`, answers by the intake).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from hitl_events.domain.events import Event
+from hitl_events.domain.values import RunId
+from hitl_events.engine.engine import Engine
+from hitl_events.engine.inputs import Due, Input, Submission, Wake
+from hitl_events.engine.tools import Tools
+from hitl_events.engine.turn import Turn
+from hitl_events.errors import CorruptLog, HitlError, LogUnavailable
+from hitl_events.ports import Answer, Clock, EventLog, InboundRecord, Intake, RunStates
+from hitl_events.runtime.executor import Executor
+from hitl_events.runtime.observer import Observer
+from hitl_events.runtime.waiters import Waiters
+
+BATCH_INPUTS_MAX = 512
+"""Inputs of one commit: about 1,500 events of 350 B, half a megabyte."""
+
+POLL_S = 0.01
+"""How often the intake is looked at for records of other processes (a look costs 2 us)."""
+
+RETRY_DUE_S = 1.0
+"""Pause before a timer is looked at again whose run could not act on it."""
+
+
+BUSY_RUNS_MAX = 100_000
+"""Runs with steps under way that a new owner takes up; more would not fit into memory either."""
+
+_STOPPED = "expected an open runtime, found one that was closed; open it again"
+
+
+class PartitionLog(EventLog, RunStates, Intake, Protocol):
+    """What one owned partition needs of its store."""
+
+    def changed(self) -> bool:
+        """True if another process may have written since the last call."""
+        ...
+
+
+class Runner:
+    """Owns the partition while it runs; `serve` ends at `stop` or with the error that ended it."""
+
+    def __init__(
+        self,
+        log: PartitionLog,
+        tools: Tools,
+        clock: Clock,
+        read: Callable[[InboundRecord], Submission],
+        observer: Observer,
+    ) -> None:
+        self._log = log
+        self._tools = tools
+        self._clock = clock
+        self._read = read
+        self._observer = observer
+        self._engine = Engine(tools)
+        self._executor = Executor(clock, self._push)
+        self._queue: deque[Input] = deque()
+        self._tickets: dict[int, asyncio.Future[Answer]] = {}
+        self._waiters = Waiters()
+        self._wakeup = asyncio.Event()
+        self._running: set[asyncio.Task[None]] = set()
+        self._dues: dict[RunId, datetime] = {}
+        self._fired = False
+        self._intake_is_new = True
+        self._stopping = False
+        self._taken = 0
+        self._next_due: datetime | None = None
+        self._last_ticket = 0
+
+    # asked by the runtime
+
+    def submit(self, command: Submission) -> asyncio.Future[Answer]:
+        """Bring the owner's own command; the answer comes after its commit."""
+        self._last_ticket += 1
+        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._tickets[self._last_ticket] = answer
+        command.ticket = self._last_ticket  # type: ignore[misc]  # its envelope, before anybody sees it
+        self._push(command)
+        return answer
+
+    def settled(self, run_id: RunId) -> asyncio.Future[Sequence[Event] | None]:
+        """When the run next pauses, ends or blocks: its events, None where the log must be read."""
+        return self._waiters.add(run_id)
+
+    def forget(self, run_id: RunId, waiter: asyncio.Future[Sequence[Event] | None]) -> None:
+        """Nobody waits there any more."""
+        self._waiters.remove(run_id, waiter)
+
+    def wake(self, run_id: RunId) -> None:
+        """Take a run up (again)."""
+        self._push(Wake(run_id=run_id))
+
+    def stop(self) -> None:
+        """End `serve` after the current turn."""
+        self._stopping = True
+        self._wakeup.set()
+
+    def _push(self, entry: Input) -> None:
+        self._queue.append(entry)
+        self._wakeup.set()
+
+    # the loop
+
+    async def serve(self) -> None:
+        """Run until `stop`. Steps that run then are cancelled; the log knows which to run again.
+
+        A `HitlError` that ends it is given to all who wait.
+        """
+        failure: HitlError | None = None
+        try:
+            async with asyncio.TaskGroup() as steps:
+                try:
+                    await self._loop(steps)
+                except HitlError as error:
+                    failure = error
+                for task in self._running:
+                    task.cancel()
+        finally:
+            self._executor.close()
+            self._waiters.close(failure)
+            for answer in self._tickets.values():
+                if not answer.done():
+                    answer.set_exception(failure or LogUnavailable(_STOPPED))
+        if failure is not None:
+            raise failure
+
+    async def _loop(self, steps: asyncio.TaskGroup) -> None:
+        await self._restore()
+        while not self._stopping:
+            inputs = await self._gather()
+            if inputs:
+                await self._turn(inputs, steps)
+                await asyncio.sleep(0)  # steps and callers get their turn
+            else:
+                await self._idle()
+
+    async def _restore(self) -> None:
+        if self._tools.only is None:
+            for run_id in await self._log.busy(limit=BUSY_RUNS_MAX):
+                self._queue.append(Wake(run_id=run_id))
+            self._next_due = await self._log.next_due()
+        self._log.changed()
+
+    async def _idle(self) -> None:
+        """Until something comes in, a timer is due, or it is time to look at the intake."""
+        loop = asyncio.get_running_loop()
+        poll = loop.call_later(POLL_S, self._wakeup.set)
+        await self._wakeup.wait()
+        poll.cancel()
+
+    async def _gather(self) -> list[Input]:
+        self._wakeup.clear()
+        queue = self._queue
+        inputs: list[Input] = [queue.popleft() for _ in range(min(len(queue), BATCH_INPUTS_MAX))]
+        due = self._next_due is not None and self._clock.now() >= self._next_due
+        if due or self._intake_is_new or self._log.changed():
+            records = await self._log.take(self._taken, BATCH_INPUTS_MAX)
+            inputs += [self._read(record) for record in records]
+            # an end that was read after the timer was due: what arrived in time is before it
+            self._intake_is_new = len(records) == BATCH_INPUTS_MAX
+            if records:
+                self._taken = records[-1].source.offset
+            if due and not self._intake_is_new:
+                inputs += await self._fire()
+        return inputs
+
+    async def _fire(self) -> list[Input]:
+        now = self._clock.now()
+        self._fired = True
+        if self._tools.only is not None:
+            run_ids: Sequence[RunId] = [run_id for run_id, due in self._dues.items() if due <= now]
+        else:
+            run_ids = await self._log.due(now, BATCH_INPUTS_MAX)
+        return [Due(run_id=run_id) for run_id in run_ids]
+
+    async def _turn(self, inputs: list[Input], steps: asyncio.TaskGroup) -> None:
+        engine = self._engine
+        inputs = [engine.claimed(e) if isinstance(e, Submission) else e for e in inputs]
+        missing = engine.missing(inputs)
+        if missing:
+            engine.admit(await self._log.load(missing), self._tools.codec)
+        turn = engine.take(inputs, self._clock.now())
+        began_s = self._clock.monotonic_s()
+        try:
+            if not turn.empty:
+                await self._log.append(turn.batch)
+        except BaseException:
+            engine.drop()  # the outcome is unknown; the log knows
+            raise
+        self._queue.extendleft(reversed(turn.deferred))
+        for start in turn.starts:
+            task = steps.create_task(self._executor.run(start, began_s))
+            self._running.add(task)
+            task.add_done_callback(self._running.discard)
+        self._observer.committed(turn, self._clock.monotonic_s() - began_s)
+        for run_id, error in turn.faults:
+            if isinstance(error, CorruptLog):
+                raise error
+            self._observer.fault(run_id, error)
+        await self._follow(turn)
+
+    async def _follow(self, turn: Turn) -> None:
+        for ticket, answer in turn.answers:
+            waiting = self._tickets.pop(ticket, None)
+            if waiting is not None and not waiting.done():
+                waiting.set_result(answer)
+        for run_id, position in turn.touched.items():
+            if run_id in self._waiters:
+                active = self._engine.look(run_id)
+                if active is not None and active.idle:
+                    self._waiters.resolve(run_id, None if active.trimmed else tuple(active.events))
+            self._schedule(run_id, position.due)
+        if self._fired:
+            await self._fired_out(turn)
+        self._engine.settle()
+
+    def _schedule(self, run_id: RunId, due: datetime | None) -> None:
+        only = self._tools.only
+        if only is not None:
+            self._dues.pop(run_id, None)
+            if due is not None and run_id in only:
+                self._dues[run_id] = due
+            self._next_due = min(self._dues.values(), default=None)
+        elif due is not None:
+            self._next_due = min(due, self._next_due or due)
+
+    async def _fired_out(self, turn: Turn) -> None:
+        """Timers were fired: when is the next? One that changed nothing must not make us spin."""
+        self._fired = False
+        if self._tools.only is None:
+            self._next_due = await self._log.next_due()
+        if self._next_due is not None and not turn.batch.events:
+            pause = self._clock.now() + timedelta(seconds=RETRY_DUE_S)
+            self._next_due = max(self._next_due, pause)
