@@ -116,6 +116,8 @@ def __getattr__(name: str) -> Any:
 def _wire() -> None:
     """Handles run on the embedded runtime, which the recipes may not know (import rules)."""
     host = importlib.import_module("hitl_events.recipes.host")
-    host.set_local_host(
-        lambda handle: importlib.import_module("hitl_events.embedded").LocalRuntime(handle)
-    )
+    host.set_local_host(_local_host)
+
+
+def _local_host(handle: Any) -> Any:
+    return importlib.import_module("hitl_events.embedded").LocalRuntime(handle)

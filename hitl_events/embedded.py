@@ -1,7 +1,7 @@
 """The embedded set-up: recipes, one log and its owner, in one process.
 
-Whoever holds the lock of the data directory takes the intake, runs steps and fires timers; everybody
-else puts commands into the intake and waits for the answer, ready to take over when the owner goes.
+Whoever holds the lock of the data directory takes the intake, runs steps and fires timers; others
+put commands into the intake and wait for the answer, ready to take over when the owner goes.
 """
 
 from __future__ import annotations
@@ -46,7 +46,9 @@ _LEFT = Diagnostic(
     code="recipe.unknown",
     message="the run's recipe is not registered here, so it was left as it is; name its module",
 )
-_MISSING = "the run paused on a process-local log: it is gone when this process ends; give Runtime a path"
+_MISSING = (
+    "the run paused on a process-local log: it is gone when this process ends; give Runtime a path"
+)
 
 
 @value
@@ -65,7 +67,7 @@ class Setting:
 
 
 class Runtime:
-    """Runs recipes on one log. Made by `Runtime.open`; every method may be called by many at once."""
+    """Runs recipes on one log. Made by `Runtime.open`; many may call it at once."""
 
     def __init__(
         self,
@@ -269,16 +271,15 @@ def _missing_durability(level: str) -> Diagnostic:
 
 
 def _single(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The one error that a caller is to see, not the group around it."""
-    first = group.exceptions[0]
-    return _single(first) if isinstance(first, BaseExceptionGroup) else first
+    """What happened inside our task group, without the group around it where that was one thing."""
+    return group.exceptions[0] if len(group.exceptions) == 1 else group
 
 
 class LocalRuntime:
     """A process-local log for a handle's own `run` and `resume`.
 
-    The log outlives each call; the runtime on it lives for one call, so that nothing of an event loop
-    is kept (tests and scripts call `asyncio.run` more than once).
+    The log outlives each call; the runtime on it lives for one call, so that nothing of an event
+    loop is kept (tests and scripts call `asyncio.run` more than once).
     """
 
     def __init__(self, handle: Recipe) -> None:

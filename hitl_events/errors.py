@@ -1,4 +1,4 @@
-"""Every exception that leaves the library; one root, fields as attributes, messages that say what to do."""
+"""Every exception that leaves the library: one root, fields as attributes, messages that help."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ class HitlError(Exception):
 
 
 class InvalidInput(HitlError):
-    """What was passed in can not be taken: the message says what was expected and what was found."""
+    """What was passed in can not be taken; the message says what was expected and found."""
 
 
 class NotSerialisable(HitlError):
-    """A value that must be recorded is not JSON; `path` says where in the value, as in `$.lines[2]`."""
+    """A value that must be recorded is not JSON; `path` says where in it, as in `$.lines[2]`."""
 
     def __init__(self, path: str, problem: str) -> None:
         self.path = path
@@ -55,7 +55,7 @@ class ImpossibleHistory(HitlError):
 
 
 class CorruptLog(HitlError):
-    """A stored event can not be read or breaks its digest chain. `hitl verify` lists what is wrong."""
+    """A stored event can not be read or breaks its chain. `hitl verify` lists what is wrong."""
 
     def __init__(self, where: str, problem: str) -> None:
         self.where = where
@@ -76,7 +76,7 @@ class Fenced(HitlError):
 
 
 class StepError(HitlError):
-    """A step of the recipe failed for good: `step`, `error` (class name of the cause), `message`."""
+    """A step of the recipe failed for good: `step`, `error` (class of the cause), `message`."""
 
     def __init__(self, step: str, error: str, message: str) -> None:
         self.step = step

@@ -1,4 +1,4 @@
-"""The Protocols between the core and what does I/O; each promise is proved by `hitl_events.testing`."""
+"""The Protocols between the core and what does I/O; `hitl_events.testing` proves each promise."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Appended:
 class RunPosition:
     """What the log keeps by key of a run: its head and what wakes it.
 
-    `due` is its earliest timer, `busy` says that steps of it are to run (so a new owner takes it up).
+    `due` is its earliest timer, `busy` says that steps of it are to run (a new owner takes it up).
     """
 
     run_id: RunId
@@ -82,10 +82,10 @@ class EffectBatch:
     `settled` maps offsets of the intake to their answers.
     """
 
-    events: list[Appended] = field(default_factory=list)
-    positions: list[RunPosition] = field(default_factory=list)
-    dead_letters: list[DeadLetter] = field(default_factory=list)
-    settled: list[tuple[int, Answer]] = field(default_factory=list)
+    events: list[Appended] = field(default_factory=list[Appended])
+    positions: list[RunPosition] = field(default_factory=list[RunPosition])
+    dead_letters: list[DeadLetter] = field(default_factory=list[DeadLetter])
+    settled: list[tuple[int, Answer]] = field(default_factory=list[tuple[int, Answer]])
 
     def __bool__(self) -> bool:
         return bool(self.events or self.positions or self.dead_letters or self.settled)
@@ -107,7 +107,7 @@ class EventLog(Protocol):
         ...
 
     def read(self, start: int = 0) -> AsyncIterator[Sequence[StoredEvent]]:
-        """Committed events from offset `start` on, in order, in pieces, up to the end at the call."""
+        """Committed events from offset `start` to the end at the call, in order, in pieces."""
         ...
 
     async def end(self) -> int:

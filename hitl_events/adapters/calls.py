@@ -14,10 +14,10 @@ from hitl_events.adapters.inbound.write import command_json, decision_json
 from hitl_events.adapters.system import SystemIds
 from hitl_events.domain.commands import Command, Decide, Origin, StartRun
 from hitl_events.domain.events import Source
-from hitl_events.domain.refusals import Reason
+from hitl_events.domain.refusals import Reason, Refused
 from hitl_events.domain.token import TokenKeys
 from hitl_events.domain.values import RunId, micros
-from hitl_events.engine.inputs import Refused, Submission
+from hitl_events.engine.inputs import Submission
 from hitl_events.errors import NotSerialisable
 from hitl_events.ports import Clock, InboundKind, InboundRecord
 from hitl_events.recipes import values
@@ -54,7 +54,9 @@ class Caller:
         except Unfit as unfit:
             return self._refused(name, str(unfit))
         command = self._completed(command)
-        return Submission(command=command, record=partial(self._record, name, fields)), _run(command)
+        return Submission(command=command, record=partial(self._record, name, fields)), _run(
+            command
+        )
 
     def _completed(self, command: Command) -> Command:
         if isinstance(command, Decide):
@@ -93,4 +95,3 @@ def _run(command: Command) -> RunId | None:
     if isinstance(command, Decide):
         return command.claim.run_id if command.claim else None
     return command.run_id
-

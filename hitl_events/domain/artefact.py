@@ -28,7 +28,7 @@ def artefact_of(run: RunState) -> dict[str, Any]:
 
 
 def latest_by_name(found: Iterable[tuple[str, int, Any]]) -> dict[str, Any]:
-    """The latest occurrence under the bare name, earlier ones as `name#1`, `name#2`, ... beside it."""
+    """The latest under the bare name, earlier occurrences as `name#1`, `name#2`, ... beside it."""
     by_name: dict[str, dict[int, Any]] = {}
     for name, occurrence, held in found:
         by_name.setdefault(name, {})[occurrence] = held

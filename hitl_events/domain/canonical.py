@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from math import isfinite
 from typing import Any
 
+import orjson
 import rfc8785
 
 from hitl_events.errors import NotSerialisable
@@ -14,7 +14,6 @@ INTEGER_MAX = 2**53 - 1
 DEPTH_MAX = 64
 """Nesting of a recorded value: readers in other languages stop at 100 or so."""
 
-_FAST = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True, allow_nan=False)
 _LITERALS = (str, bool, type(None))
 NULL = b"null"
 
@@ -23,20 +22,20 @@ def dumps(value: Any) -> bytes:
     """Canonical bytes of a JSON value; `NotSerialisable` names the path of what is none."""
     plain = _check(value, "$", 0)
     try:
-        # The C encoder spells values without floats and with ASCII keys as RFC 8785 does, 8x faster.
-        return _FAST.encode(value).encode() if plain else rfc8785.dumps(value)
-    except (UnicodeEncodeError, rfc8785.CanonicalizationError):
+        # Without floats and with ASCII keys orjson spells as RFC 8785 does, in 0.2 us instead of 30.
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS) if plain else rfc8785.dumps(value)
+    except (orjson.JSONEncodeError, UnicodeEncodeError, rfc8785.CanonicalizationError):
         raise NotSerialisable("$", "a lone surrogate, which is not valid Unicode") from None
 
 
 def loads(data: bytes) -> Any:
     """The JSON value of recorded bytes."""
-    return json.loads(data)
+    return orjson.loads(data)
 
 
 def _check(value: Any, path: str, depth: int) -> bool:
-    """True if the fast encoder is canonical for it. Raises `NotSerialisable` at the first non-JSON."""
-    kind = type(value)
+    """True if the fast encoder is canonical for it; `NotSerialisable` at the first non-JSON."""
+    kind: type[object] = type(value)
     if kind in _LITERALS:
         return True
     if kind is int:

@@ -1,4 +1,4 @@
-"""What may be asked of a run; each may be refused. Field names are those of the JSON and Avro forms."""
+"""What may be asked of a run; each may be refused. Field names are those of the sent forms."""
 
 from __future__ import annotations
 
@@ -64,6 +64,8 @@ class Decide:
 
 @value
 class CancelRun:
+    """Cancel a run: its tokens die, what is to be undone is."""
+
     run_id: RunId
     reason: str
     cancelled_by: str | None = None

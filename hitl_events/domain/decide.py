@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING, TypeAlias
 
 from hitl_events.domain import canonical
@@ -19,7 +18,7 @@ _Refusal: TypeAlias = tuple[Reason, str]
 
 
 def process_decision(
-    run: RunState | None, command: Decide, *, now: datetime
+    run: RunState | None, command: Decide
 ) -> tuple[Event, ...] | Rejection | Repeat:
     """The events of a decision whose token's MAC holds; `command.claim` names the pause."""
     claim = command.claim
@@ -37,21 +36,20 @@ def process_decision(
     if bound is not None:
         message = f"decision id {command.decision_id!r} was used before with other content"
         return _refuse(run, command, gate, ("conflict", message))
-    return _rule(run, command, gate, now)
+    return _rule(run, command, gate)
 
 
-def _rule(
-    run: RunState, command: Decide, gate: GateState, now: datetime
-) -> tuple[Event, ...] | Rejection:
+def _rule(run: RunState, command: Decide, gate: GateState) -> tuple[Event, ...] | Rejection:
     paused = gate.paused
     late = paused.expires_at is not None and command.origin.arrived_at > paused.expires_at
     if gate.status == "pending" and late:
         # The log holds no expiry yet, but this record proves that the time is over.
         expiry = expire(gate)
-        used = isinstance(expiry, DecisionReceived)
-        refusal = _used(expiry.decision_id, expiry.verdict) if used else _expired(gate)
-        winner_id = expiry.decision_id if used else None
-        refused = _refuse(run, command, gate, refusal, winner_id)
+        if isinstance(expiry, DecisionReceived):
+            used = _used(expiry.decision_id, expiry.verdict)
+            refused = _refuse(run, command, gate, used, expiry.decision_id)
+        else:
+            refused = _refuse(run, command, gate, _expired(gate))
         return (expiry, *refused) if isinstance(refused, tuple) else refused
     refusal = _closed(run, gate) or _misfit(gate, command)
     if refusal is not None:
@@ -61,7 +59,7 @@ def _rule(
 
 
 def expire(gate: GateState) -> DecisionReceived | GateClosed:
-    """What happens to an open gate whose time is over: the system decides, or it closes undecided."""
+    """What happens to an open gate whose time is over: decided by the system, or closed."""
     paused = gate.paused
     if paused.on_expiry is None:
         return GateClosed(gate=paused.gate, occurrence=paused.occurrence, reason="expired")
@@ -87,7 +85,10 @@ def _closed(run: RunState, gate: GateState) -> _Refusal | None:
     if gate.status == "expired":
         return _expired(gate)
     if gate.status in {"superseded", "withdrawn"}:
-        return "superseded", f"gate {gate.paused.gate!r} was closed without a decision ({gate.status})"
+        return (
+            "superseded",
+            f"gate {gate.paused.gate!r} was closed without a decision ({gate.status})",
+        )
     how = "is being cancelled" if run.phase == "cancelling" else f"has {run.phase}"
     return "run_ended", f"run {run.started.run_id!r} {how}"
 
@@ -182,7 +183,9 @@ def _first_answer(run: RunState, bound: DecisionReceived | DecisionRejected) -> 
 
 
 def _bad_token() -> Rejection:
-    message = "expected a token that this log issued, found one that is forged, cut or of another log"
+    message = (
+        "expected a token that this log issued, found one that is forged, cut or of another log"
+    )
     return Rejection(reason="invalid_token", message=message)
 
 

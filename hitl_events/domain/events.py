@@ -1,7 +1,8 @@
 """The facts of a run, one class each, fields in the order of `schemas/*.avsc`.
 
-`process` and the engine make them without an envelope; `record` (engine) gives them run, seq, time and
-the digest of the predecessor. A released event never changes its meaning: it gets a new version.
+`process` and the engine make them without an envelope; `ActiveRun.record` gives them run, seq,
+time and the digest of the predecessor. A released event never changes its meaning: it gets a new
+version.
 """
 
 from __future__ import annotations
@@ -42,6 +43,8 @@ class Envelope:
 
 @value
 class RunStarted(Envelope):
+    """A run began with this input; `seed` is behind its randomness and its tokens."""
+
     recipe: str
     version: str
     input: bytes
@@ -67,6 +70,8 @@ class StepStarted(Envelope):
 
 @value
 class StepCompleted(Envelope):
+    """A step gave its output: it never runs again."""
+
     step: str
     occurrence: int
     kind: str
@@ -92,6 +97,8 @@ class StepFailed(Envelope):
 
 @value
 class GatePaused(Envelope):
+    """A gate opened: what it shows, what may be decided, until when."""
+
     gate: str
     occurrence: int
     pause_kind: str
@@ -130,6 +137,8 @@ class DecisionReceived(Envelope):
 
 @value
 class DecisionRejected(Envelope):
+    """A decision that was refused, and why; `winner_decision_id` closed the gate before it."""
+
     gate: str | None = None
     occurrence: int | None = None
     decision_id: str
@@ -161,6 +170,8 @@ class GateClosed(Envelope):
 
 @value
 class CancelRequested(Envelope):
+    """Somebody cancels the run: its tokens die here, undo steps follow."""
+
     reason: str
     cancelled_by: str | None = None
     identity: str
@@ -171,11 +182,15 @@ class CancelRequested(Envelope):
 
 @value
 class RunCompleted(Envelope):
+    """The recipe returned."""
+
     result: bytes
 
 
 @value
 class RunFailed(Envelope):
+    """The recipe raised, or a step of it failed for good."""
+
     code: str
     message: str
     step: str | None = None
@@ -184,11 +199,15 @@ class RunFailed(Envelope):
 
 @value
 class RunCancelled(Envelope):
+    """The cancellation is done, what had to be taken back is."""
+
     reason: str
 
 
 @value
 class RunBlocked(Envelope):
+    """The code can not drive the run on; it waits for mended code."""
+
     code: str
     message: str
     expected: str | None = None
@@ -199,6 +218,8 @@ class RunBlocked(Envelope):
 
 @value
 class RunUnblocked(Envelope):
+    """The code fits the history again."""
+
     by: str | None = None
     channel: str
     code_fingerprint: str

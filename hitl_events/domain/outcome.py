@@ -6,6 +6,7 @@ An outcome holds the events and folds them when it is asked: most callers look a
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import fields
 from functools import cached_property
 from typing import Any
 
@@ -145,7 +146,7 @@ class Outcome:
 
 def as_json(entry: Diagnostic | TraceEntry) -> dict[str, Any]:
     """A diagnostic or trace entry as its JSON object."""
-    return {name: getattr(entry, name) for name in type(entry).__slots__}
+    return {field.name: getattr(entry, field.name) for field in fields(entry)}
 
 
 def refused(events: Sequence[Event], rejection: Rejection, *, decision: bool) -> Outcome:

@@ -18,12 +18,18 @@ def data_problem(paused: GatePaused, data: bytes | None) -> str | None:
     if paused.data_schema is None:
         return "expected no data, as the gate has no schema for it, found some"
     error = next(iter(_validator(paused.data_schema).iter_errors(canonical.loads(data))), None)
-    return None if error is None else f"expected data that fits the gate, at {error.json_path}: {_said(error)}"
+    return (
+        None
+        if error is None
+        else f"expected data that fits the gate, at {error.json_path}: {_said(error)}"
+    )
 
 
 def _said(error: Any) -> str:
     """The validator's sentence without the value, which may be long or private."""
-    return f"{error.validator} {canonical.dumps(error.validator_value).decode()[:200]} does not hold"
+    return (
+        f"{error.validator} {canonical.dumps(error.validator_value).decode()[:200]} does not hold"
+    )
 
 
 @lru_cache(_SCHEMAS_CACHED)

@@ -1,8 +1,7 @@
-"""Deciding: a run and a command -> the events it causes, or why it is refused. Nothing changes here."""
+"""Deciding: a run and a command -> the events it causes, or why it is refused; changes nothing."""
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TypeAlias, assert_never
 
 from hitl_events.domain.commands import CancelRun, Command, Decide, StartRun, UnblockRun
@@ -14,18 +13,18 @@ from hitl_events.domain.state import RunState, same_start
 Ruling: TypeAlias = tuple[Event, ...] | Rejection | Repeat
 
 
-def process(run: RunState | None, command: Command, *, now: datetime) -> Ruling:
+def process(run: RunState | None, command: Command) -> Ruling:
     """What the command causes.
 
-    Refused decisions are events of their run (`DecisionRejected`); a `Rejection` has no place in a run
-    and becomes a dead letter; a `Repeat` is answered like the first. An `UnblockRun` that is allowed
-    causes no event here: only a replay can tell whether the code fits.
+    Refused decisions are events of their run (`DecisionRejected`); a `Rejection` has no place in a
+    run and becomes a dead letter; a `Repeat` is answered like the first. An `UnblockRun` that is
+    allowed causes no event here: only a replay can tell whether the code fits.
     """
     match command:
         case StartRun():
             return _start(run, command)
         case Decide():
-            return process_decision(run, command, now=now)
+            return process_decision(run, command)
         case CancelRun():
             return _cancel(run, command)
         case UnblockRun():
@@ -38,7 +37,8 @@ def _start(run: RunState | None, command: StartRun) -> Ruling:
     if run is not None:
         if same_start(run, command.recipe, command.input):
             return Repeat(seq=1)
-        message = f"expected a new run id, found {run.started.run_id!r}, which has another recipe or input"
+        run_id = run.started.run_id
+        message = f"expected a new run id, found {run_id!r}, which has another recipe or input"
         return Rejection(reason="run_exists", message=message)
     origin = command.origin
     return (
@@ -93,4 +93,6 @@ def _not_active(run: RunState | None, run_id: str) -> Rejection | None:
 
 
 def _unknown(run_id: str) -> Rejection:
-    return Rejection(reason="unknown_run", message=f"expected a run of this log, found no {run_id!r}")
+    return Rejection(
+        reason="unknown_run", message=f"expected a run of this log, found no {run_id!r}"
+    )

@@ -32,7 +32,7 @@ Reason: TypeAlias = Literal[
 REASONS: tuple[Reason, ...] = get_args(Reason)
 
 REJECTED_PER_RUN_MAX = 100
-"""Refusals kept as events of one run; those after it are dead letters, so that nobody fills a stream."""
+"""Refusals kept as events of a run; later ones are dead letters, so that nobody fills a stream."""
 
 _RESUME_CODES: dict[str, str] = {
     "invalid_decision": "resume.incompatible_input",
@@ -92,6 +92,6 @@ class Repeat:
 
 
 def diagnostic_code(reason: Reason, *, decision: bool) -> str:
-    """The diagnostic code of a refusal: `resume.*` for decisions, `command.<reason>` for the rest."""
+    """The code of a refusal: `resume.*` for decisions, `command.<reason>` for the rest."""
     fallback = f"command.{reason}"
     return _RESUME_CODES.get(reason, fallback) if decision else fallback

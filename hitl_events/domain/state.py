@@ -30,7 +30,7 @@ _JUST_AFTER: timedelta = MICROSECOND
 
 @dataclass(slots=True, kw_only=True)
 class StepState:
-    """The latest of a step: `started` (a once step under way), `retrying`, `completed`, `failed`."""
+    """The latest of a step: `started` (once), `retrying`, `completed`, `failed`."""
 
     status: str
     seq: int
@@ -72,12 +72,11 @@ class RunState:
     phase: Phase = "active"
     seq: int = 1
     recorded_at: datetime
-    steps: dict[StepKey, StepState] = field(default_factory=dict[StepKey, StepState])
-    gates: dict[GateKey, GateState] = field(default_factory=dict[GateKey, GateState])
-    decisions: dict[str, DecisionReceived | DecisionRejected] = field(
-        default_factory=dict[str, DecisionReceived | DecisionRejected]
-    )
-    pending: dict[int, GateState] = field(default_factory=dict[int, GateState])
+    # plain `dict`: calling `dict[K, V]` takes 0.5 us, four times for each run that is folded
+    steps: dict[StepKey, StepState] = field(default_factory=dict)
+    gates: dict[GateKey, GateState] = field(default_factory=dict)
+    decisions: dict[str, DecisionReceived | DecisionRejected] = field(default_factory=dict)
+    pending: dict[int, GateState] = field(default_factory=dict)
     rejected: int = 0
     blocked: RunBlocked | None = None
     failed: RunFailed | None = None
@@ -126,8 +125,11 @@ def uncertain_gate(run: RunState, key: StepKey) -> GateState | None:
 
 def status(run: RunState) -> Status:
     """The one word for a run, from its events alone."""
-    if run.phase not in {"active", "cancelling"}:
-        return run.phase
+    match run.phase:
+        case "completed" | "failed" | "cancelled" as ended:
+            return ended
+        case _:
+            pass
     if run.blocked is not None:
         return "blocked"
     if run.phase == "cancelling" or not run.pending:
@@ -155,7 +157,7 @@ def next_due(run: RunState) -> datetime | None:
 
 
 def end_mark(run: RunState) -> RunState:
-    """What is kept of an ended run: enough to answer the late and the repeated, none of its data."""
+    """What is kept of an ended run: what answers the late and the repeated, none of its data."""
     return RunState(
         started=replace(run.started, input=b""),
         start_digest=digest(run.started.input),

@@ -32,13 +32,15 @@ class Claim:
 
 
 class TokenKeys:
-    """Issues with the first key, accepts all of them (rotation: old keys stay valid for old gates)."""
+    """Issues with the first key, accepts all: in a rotation old keys stay valid for old gates."""
 
     def __init__(self, keys: Iterable[bytes]) -> None:
         self._keys: dict[str, bytes] = {}
         for key in keys:
             if len(key) < KEY_BYTES_MIN:
-                message = f"expected a token key of at least {KEY_BYTES_MIN} bytes, found {len(key)}"
+                message = (
+                    f"expected a token key of at least {KEY_BYTES_MIN} bytes, found {len(key)}"
+                )
                 raise InvalidInput(message)
             self._keys[_kid(key)] = key
         if not self._keys:

@@ -48,7 +48,7 @@ class ActiveRun:
     @property
     def run(self) -> RunState:
         """The state of a run that has begun."""
-        assert self.state is not None  # noqa: S101 - callers come after RunStarted
+        assert self.state is not None
         return self.state
 
     def restore(self, values: Sequence[bytes], codec: Codec) -> None:

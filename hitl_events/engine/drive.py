@@ -1,4 +1,4 @@
-"""Takes a run as far as its events allow: delivers them to the recipe and records what it asks for."""
+"""Takes a run as far as its events allow: delivers them to the recipe, records what it asks."""
 
 from __future__ import annotations
 
@@ -8,7 +8,13 @@ from hitl_events.domain.commands import Decide, UnblockRun
 from hitl_events.domain.decide import expire
 from hitl_events.domain.events import Event, GateClosed, GatePaused, RunBlocked, RunUnblocked
 from hitl_events.domain.reconcile import HAPPENED
-from hitl_events.domain.requests import EVENTS_PER_RUN_MAX, GateRequest, Request, StepRequest, Withdrawal
+from hitl_events.domain.requests import (
+    EVENTS_PER_RUN_MAX,
+    GateRequest,
+    Request,
+    StepRequest,
+    Withdrawal,
+)
 from hitl_events.engine.active import ActiveRun
 from hitl_events.engine.inputs import StepReport, StepStart
 from hitl_events.engine.steps import Steps
@@ -55,7 +61,9 @@ class Drive:
             return []
         return self.unblock(active, now, None)
 
-    def unblock(self, active: ActiveRun, now: datetime, command: UnblockRun | None) -> list[StepStart]:
+    def unblock(
+        self, active: ActiveRun, now: datetime, command: UnblockRun | None
+    ) -> list[StepStart]:
         """Replay a blocked run; it goes on if that comes to its last event without divergence."""
         found = self._registered(active)
         if found is None or not self._may_drive(active):
@@ -100,7 +108,9 @@ class Drive:
         if run.ended or run.blocked is not None:
             return []
         found = self._registered(active)
-        active.left = not self._may_drive(active) or (found is None and self._tools.only is not None)
+        active.left = not self._may_drive(active) or (
+            found is None and self._tools.only is not None
+        )
         if active.left:
             return []
         if found is None:

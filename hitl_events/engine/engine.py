@@ -14,11 +14,19 @@ from hitl_events.domain.commands import CancelRun, Decide, StartRun, UnblockRun
 from hitl_events.domain.decide import rejection_of
 from hitl_events.domain.events import DecisionRejected, Event
 from hitl_events.domain.process import Ruling, process
-from hitl_events.domain.refusals import Rejection, Repeat
-from hitl_events.domain.values import RunId
+from hitl_events.domain.refusals import Refused, Rejection, Repeat
+from hitl_events.domain.values import EPOCH, RunId
 from hitl_events.engine.active import ActiveRun
 from hitl_events.engine.drive import Drive
-from hitl_events.engine.inputs import Due, Input, Refused, StepReport, StepStart, Submission, Wake, run_of
+from hitl_events.engine.inputs import (
+    Due,
+    Input,
+    StepReport,
+    StepStart,
+    Submission,
+    Wake,
+    run_of,
+)
 from hitl_events.engine.tools import Tools
 from hitl_events.engine.turn import Turn
 from hitl_events.ports import Answer, Codec, DeadLetter
@@ -37,7 +45,7 @@ class Engine:
         self._cached_runs_max = cached_runs_max
         self._runs: dict[RunId, ActiveRun] = {}
         self._faulty: set[RunId] = set()
-        self._now = datetime.min
+        self._now = EPOCH
         self._turn = Turn()
         self._drive = Drive(tools)
 
@@ -139,7 +147,7 @@ class Engine:
         if isinstance(command, Decide) and active is not None:
             problem = self._drive.data_problem(active, command)
             command = replace(command, data_problem=problem) if problem else command
-        ruling = process(state, command, now=self._now)
+        ruling = process(state, command)
         if isinstance(ruling, tuple) and active is not None:
             self._runs[active.run_id] = active
             self._apply(entry, active, ruling)
@@ -150,11 +158,15 @@ class Engine:
         found = self._tools.recipes.find(command.recipe, command.version)
         if found is None:
             known = ", ".join(self._tools.recipes.known()) or "none"
-            wanted = f"{command.recipe!r}" + (f" version {command.version!r}" if command.version else "")
+            wanted = f"{command.recipe!r}" + (
+                f" version {command.version!r}" if command.version else ""
+            )
             message = f"expected a registered recipe, found {wanted}; registered: {known}"
             return Rejection(reason="unknown_recipe", message=message)
         if len(command.input) > INPUT_BYTES_MAX:
-            message = f"expected an input of at most {INPUT_BYTES_MAX} bytes, found {len(command.input)}"
+            message = (
+                f"expected an input of at most {INPUT_BYTES_MAX} bytes, found {len(command.input)}"
+            )
             return Rejection(reason="too_large", message=message)
         problem = found.input_problem(command.input)
         return Rejection(reason="invalid_command", message=problem) if problem else None
@@ -173,7 +185,9 @@ class Engine:
         self._append(active, starts)
         seq = min(first + len(events), active.run.seq)
         decided = events[-1] if events else None
-        rejection = rejection_of(active.run, decided) if isinstance(decided, DecisionRejected) else None
+        rejection = (
+            rejection_of(active.run, decided) if isinstance(decided, DecisionRejected) else None
+        )
         self._answer(entry, active.run_id, max(seq, 1), rejection)
 
     def _answer_without_event(
@@ -194,7 +208,7 @@ class Engine:
         turn.starts += starts
         turn.touched[active.run_id] = position = active.position()
         if active.unwritten:
-            turn.batch.events += active.unwritten
+            turn.batch.events.extend(active.unwritten)
             active.unwritten = []
             turn.changed[active.run_id] = position
 

@@ -154,7 +154,7 @@ class Steps:
         return asked
 
     def reconciled(self, active: ActiveRun, event: Event, now: datetime) -> None:
-        """What follows from a human's word about a `once` step; `did_not_happen` is a new attempt."""
+        """What follows from a human's word about a `once` step."""
         if not isinstance(event, DecisionReceived):
             return
         about = active.run.gates[event.gate, event.occurrence].paused.about
@@ -164,7 +164,7 @@ class Steps:
         args_digest = self._args_digest(active, about)
         follow: Event | None = None
         if event.resolution == HAPPENED:
-            said = canonical.loads(event.data) if event.data else {}
+            said: dict[str, object] = canonical.loads(event.data) if event.data else {}
             follow = StepCompleted(
                 step=about.step,
                 occurrence=about.occurrence,
@@ -198,8 +198,8 @@ class Steps:
 
     def output_problem(self, active: ActiveRun, about: About, data: bytes | None) -> str | None:
         """Why the output that a human gives (left out: null) does not fit the step's type."""
-        said = canonical.loads(data or b"{}")
-        output = canonical.dumps(said.get("output")) if isinstance(said, dict) else canonical.NULL
+        said: dict[str, object] = canonical.loads(data or b"{}")
+        output = canonical.dumps(said.get("output"))
         if active.driver is None:
             return None
         return active.driver.data_problem("step", about.step, about.occurrence, output)

@@ -8,7 +8,7 @@ from hitl_events.ports import Answer, EffectBatch, RunPosition
 
 
 class Turn:
-    """`batch` is to be written in one transaction; the rest is to be done after it, never before."""
+    """`batch` is to be written in one transaction; the rest is done after it, never before."""
 
     __slots__ = ("answers", "batch", "changed", "deferred", "faults", "starts", "touched")
 

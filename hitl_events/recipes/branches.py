@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Coroutine
 from heapq import heappop, heappush
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from hitl_events.domain.requests import EVENTS_PER_RUN_MAX
 from hitl_events.errors import RecipeError, RecipeSpins, RecipeStopped
@@ -159,7 +159,9 @@ class Branches:
 
     def _wait(self, branch: Branch, call: Call[Any]) -> Exception | None:
         if call.key in self._asked:
-            return RecipeError(f"expected each step and gate to be awaited once, found {call.key} twice")
+            return RecipeError(
+                f"expected each step and gate to be awaited once, found {call.key} twice"
+            )
         self._asked.add(call.key)
         self.waits[call.key] = (call, branch)
         self.fresh.append(call.key)
@@ -168,7 +170,7 @@ class Branches:
     def _split(self, owner: Branch, call: AllCall) -> None:
         group = Group(owner, len(call.items))
         for index, item in enumerate(call.items):
-            body = item if isinstance(item, Coroutine) else _await(item)
+            body = cast("Body", item) if isinstance(item, Coroutine) else _await(item)
             child = Branch(body, (*owner.position, index), group)
             group.branches.append(child)
             self._push(child, None, None)
@@ -232,8 +234,8 @@ def _is_doomed(branch: Branch) -> bool:
 
 
 def _is_below(branch: Branch, group: Group) -> bool:
-    above: Branch | None = branch
-    while above is not None and above.group is not None:
+    above = branch
+    while above.group is not None:
         if above.group is group:
             return True
         above = above.group.owner

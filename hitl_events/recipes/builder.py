@@ -75,7 +75,7 @@ class Node:
         )
 
 
-def hitl(  # noqa: PLR0913 - options by name, as CONTRACT has them
+def hitl(
     gate_name: str,
     *,
     proceed: Sequence[str] = ("approve",),
@@ -86,8 +86,9 @@ def hitl(  # noqa: PLR0913 - options by name, as CONTRACT has them
 ) -> GatePart:
     """A gate as a part. What comes after it runs only if it closes with a verdict in `proceed`.
 
-    `revise` is a step (a function, or the name of one in the recipe) that runs on `request_changes`,
-    after which the gate opens again. `draft(artefact)` is what it shows; without it all outputs so far.
+    `revise` is a step (a function, or the name of one in the recipe) that runs on
+    `request_changes`, after which the gate opens again. `draft(artefact)` is what it shows; without
+    it all outputs so far.
     """
     offered = tuple(verdicts)
     if revise is not None and REVISE_VERDICT not in offered:
@@ -107,7 +108,9 @@ def ordered(nodes: Iterable[Node]) -> tuple[Node, ...]:
     for node in left.values():
         unknown = [name for name in node.after if name not in left]
         if unknown:
-            message = f"expected after= of {node.name!r} to name nodes of the recipe, found {unknown}"
+            message = (
+                f"expected after= of {node.name!r} to name nodes of the recipe, found {unknown}"
+            )
             raise RecipeError(message)
     order: list[Node] = []
     done: set[str] = set()

@@ -1,4 +1,4 @@
-"""What a recipe may await: each yields itself to the driver, which sends the recorded result back."""
+"""What a recipe may await: each yields itself to the driver, which sends the result back."""
 
 from __future__ import annotations
 
@@ -52,7 +52,8 @@ class Call(Generic[_T]):
         self.key = key
 
     def __await__(self) -> Generator[Any, Any, _T]:
-        return (yield self)
+        result: _T = yield self
+        return result
 
 
 class StepCall(Call[_T]):
@@ -79,7 +80,15 @@ class StepCall(Call[_T]):
 class GateCall(Call[_T]):
     """A gate asked for; `draft` is canonical JSON."""
 
-    __slots__ = ("data", "draft", "draft_digest", "expires_in", "on_expiry", "pause_kind", "verdicts")
+    __slots__ = (
+        "data",
+        "draft",
+        "draft_digest",
+        "expires_in",
+        "on_expiry",
+        "pause_kind",
+        "verdicts",
+    )
 
     def __init__(self, key: tuple[str, str, int], draft: bytes, options: GateOptions) -> None:
         super().__init__(key)
@@ -97,7 +106,7 @@ class GateOptions:
 
     __slots__ = ("data", "expires_in", "on_expiry", "pause_kind", "verdicts")
 
-    def __init__(  # noqa: PLR0913 - one option each, all by name
+    def __init__(
         self,
         *,
         verdicts: Sequence[str] = ("approve", "deny"),

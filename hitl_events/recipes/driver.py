@@ -1,7 +1,8 @@
-"""Drives one run's recipe by its events: recorded results go in, requests come out. No I/O, no loop.
+"""Drives one run's recipe by its events: recorded results go in, requests come out. No I/O.
 
-Live and on replay the same calls are made with the same events in the same order, so what comes out is
-the same. The first event that the recipe does not fit stops it (`RecipeStopped`, recipe.diverged).
+Live and on replay the same calls are made with the same events in the same order, so what comes
+out is the same. The first event that the recipe does not fit stops it (`RecipeStopped`,
+recipe.diverged).
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ class Definition(Protocol):
 
 
 class Driver:
-    """One run of one recipe. `waits` are the requests without a result, `ending` what it came to."""
+    """One run of one recipe. `waits` are requests without a result, `ending` what it came to."""
 
     def __init__(self, definition: Definition, started: RunStarted, watch: Watch) -> None:
         self.run_id: RunId = started.run_id
@@ -88,12 +89,16 @@ class Driver:
         return asked
 
     def data_problem(self, kind: str, name: str, occurrence: int, data: bytes) -> str | None:
-        """Why a decision's data (kind `gate`) or a step's output (kind `step`) does not fit its type."""
+        """Why data for a gate (kind `gate`), or an output for a step, does not fit its type."""
         held = self.waits.get((kind, name, occurrence))
         if held is None:
             return None
         call = held[0]
-        annotation = call.returns if isinstance(call, StepCall) else call.data
+        annotation: Any = None
+        if isinstance(call, StepCall):
+            annotation = call.returns
+        elif isinstance(call, GateCall):
+            annotation = call.data
         try:
             values.load(data, annotation)
         except InvalidInput as error:
@@ -110,7 +115,7 @@ class Driver:
             case StepFailed():
                 self._step_failed(event)
             case StepStarted():
-                self._expect((event.kind, event.step, event.occurrence), event)
+                _ = self._expect((event.kind, event.step, event.occurrence), event)
             case GatePaused() if event.pause_kind != RECONCILE_KIND:
                 self._gate_paused(event)
             case DecisionReceived() if event.resolution is not None:
@@ -161,12 +166,14 @@ class Driver:
 
     def _step_failed(self, event: StepFailed) -> None:
         key = (event.kind, event.step, event.occurrence)
-        self._expect(key, event)
+        _ = self._expect(key, event)
         if event.retry_at is None:
             error = StepError(event.step, event.error, event.message)
             self._deliver(event, key, None, error)
 
-    def _expect(self, key: WaitKey, event: StepStarted | StepCompleted | StepFailed) -> StepCall[Any]:
+    def _expect(
+        self, key: WaitKey, event: StepStarted | StepCompleted | StepFailed
+    ) -> StepCall[Any]:
         if event.kind == "undo":
             self.begin_undo()
         held = self.waits.get(key)
@@ -281,7 +288,9 @@ class Driver:
             return " or ".join(said(key) for key in self.waits)
         return type(self.ending).__name__ if self.ending else "nothing"
 
-    def _diverged(self, event: Event, expected: str, found: str, message: str = "") -> RecipeStopped:
+    def _diverged(
+        self, event: Event, expected: str, found: str, message: str = ""
+    ) -> RecipeStopped:
         text = message or f"the code expects {expected} at event {event.seq}, the log has {found}"
         return RecipeStopped(
             "recipe.diverged", text, expected=expected, found=found, at_seq=event.seq
@@ -297,7 +306,7 @@ def _request(call: Call[Any]) -> Request:
             once=call.spec.once,
             call=call,
         )
-    assert isinstance(call, GateCall)  # noqa: S101 - only steps and gates are waited for by key
+    assert isinstance(call, GateCall)
     schema = None if call.data is None else values.json_schema(call.data)
     return GateRequest(
         key=call.key[1:],
@@ -327,4 +336,3 @@ def said(key: WaitKey) -> str:
     kind, name, occurrence = key
     which = f" ({occurrence})" if occurrence > 1 else ""
     return f"{kind} {name!r}{which}"
-

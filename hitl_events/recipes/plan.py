@@ -36,7 +36,14 @@ class Plan:
             "name": self.name,
             "version": self.version,
             "nodes": [
-                {field: _listed(getattr(node, field)) for field in PlanNode.__slots__}
+                {
+                    "name": node.name,
+                    "kind": node.kind,
+                    "after": list(node.after),
+                    "once": node.once,
+                    "undo": node.undo,
+                    "proceed": list(node.proceed),
+                }
                 for node in self.nodes
             ],
         }
@@ -97,7 +104,3 @@ def _recorded(event: Event) -> tuple[str, str, int] | None:
     if isinstance(event, GatePaused):
         return "gate", event.gate, event.occurrence
     return None
-
-
-def _listed(held: Any) -> Any:
-    return list(held) if isinstance(held, tuple) else held

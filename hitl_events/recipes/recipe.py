@@ -16,11 +16,12 @@ from hitl_events.recipes.builder import GatePart, Node, Progress, StepPart, orde
 from hitl_events.recipes.host import Host, local_host
 from hitl_events.recipes.plan import Plan
 from hitl_events.recipes.run import Run, StepDefaults
-from hitl_events.recipes.step import NAME_CHARS_MAX, NO_RETRY, Retry, name_of, seconds
+from hitl_events.recipes.step import NAME_CHARS_MAX, Retry, name_of, seconds
 
 UNDO_ON = ("cancelled", "failed", "denied")
 _STEP_OPTIONS = {"once", "retry", "timeout_s", "undo"}
 After = str | Sequence[str]
+BodyFunction = Callable[[Run, Any], Awaitable[Any]]
 
 
 class Recipe:
@@ -40,11 +41,16 @@ class Recipe:
         self.input_type: Any = Any
         self.step_defaults = StepDefaults()
         self.undo_on: frozenset[str] = frozenset()
-        self._function: Callable[[Run, Any], Awaitable[Any]] | None = None
+        self._function: BodyFunction | None = None
         self._nodes: dict[str, Node] = {}
         self._appended: list[GatePart | Recipe] = []
         self._order: tuple[Node, ...] | None = None
         self._host: Host | None = None
+
+    def take_function(self, function: BodyFunction, input_type: Any) -> None:
+        """Be a function recipe (`@recipe`)."""
+        self._function = function
+        self.input_type = input_type
 
     # building
 
@@ -70,14 +76,14 @@ class Recipe:
     def use(self, part: GatePart | Recipe, *, after: After = (), override: bool = False) -> Recipe:
         """Put a part in: a gate (`hitl(...)`) or another recipe.
 
-        A graph takes over the nodes of a graph; what of it waits for nothing then waits for `after`.
+        A graph takes over the nodes of a graph; what of it waits for nothing waits for `after`.
         A function recipe goes on with the part after its result.
         """
         self._check_open()
         if self._function is not None:
             self._appended.append(part)
-        elif isinstance(part, Recipe) and part._function is None:
-            for node in part._nodes.values():
+        elif isinstance(part, Recipe) and part._function is None:  # noqa: SLF001 - its own class
+            for node in part._nodes.values():  # noqa: SLF001 - its own class
                 placed = Node(
                     name=node.name,
                     part=node.part,
@@ -94,7 +100,9 @@ class Recipe:
         if self._function is not None:
             raise RecipeError(f"expected a builder, found the function recipe {self.name!r}")
         if node.name in self._nodes and not override:
-            message = f"expected a new node name, found {node.name!r} again; say override=True to replace"
+            message = (
+                f"expected a new node name, found {node.name!r} again; say override=True to replace"
+            )
             raise RecipeError(message)
         self._nodes[node.name] = node
         return self
@@ -106,7 +114,7 @@ class Recipe:
         retry: Retry | None = None,
         timeout_s: timedelta | float | None = None,
     ) -> Recipe:
-        """Options of the whole recipe: when to take back what is done, and defaults of its steps."""
+        """Options of the whole recipe: when to take back what is done, defaults of its steps."""
         self._check_open()
         if undo_on is not None:
             strange = set(undo_on) - set(UNDO_ON)
@@ -115,7 +123,7 @@ class Recipe:
             self.undo_on = frozenset(undo_on)
         held = self.step_defaults
         limit = held.timeout_s if timeout_s is None else seconds(timeout_s)
-        self.step_defaults = StepDefaults(retry or held.retry or NO_RETRY, limit)
+        self.step_defaults = StepDefaults(held.retry if retry is None else retry, limit)
         return self
 
     def defaults(self, *, runtime: Host | None = None) -> Recipe:
@@ -142,7 +150,9 @@ class Recipe:
 
     def _check_open(self) -> None:
         if self._order is not None:
-            message = f"expected changes before the recipe is built, found one to {self.name!r} after"
+            message = (
+                f"expected changes before the recipe is built, found one to {self.name!r} after"
+            )
             raise RecipeError(message)
 
     # being driven
@@ -173,7 +183,7 @@ class Recipe:
 
     @property
     def code_fingerprint(self) -> str:
-        """Changes with the code of the recipe's own functions, so that a mended one is tried again."""
+        """Changes with the code of the recipe's own functions: a mended one is tried again."""
         functions = [self._function] if self._function else []
         functions += [
             node.part.function for node in self._nodes.values() if isinstance(node.part, StepPart)
@@ -211,19 +221,20 @@ class Recipe:
         return f"Recipe({self.name!r}, version={self.version!r})"
 
 
-def recipe(name: str, *, version: str) -> Callable[[Callable[[Run, Any], Awaitable[Any]]], Recipe]:
+def recipe(name: str, *, version: str) -> Callable[[BodyFunction], Recipe]:
     """Make `async def body(run: Run, input) -> result` a recipe. Gives its handle."""
 
-    def wrap(function: Callable[[Run, Any], Awaitable[Any]]) -> Recipe:
+    def wrap(function: BodyFunction) -> Recipe:
         if not inspect.iscoroutinefunction(function):
             raise RecipeError(f"expected `async def` for recipe {name!r}, found {function!r}")
         parameters = list(inspect.signature(function).parameters)
         if len(parameters) != 2:  # noqa: PLR2004 - run and input
-            message = f"expected the parameters (run, input) for recipe {name!r}, found {parameters}"
+            message = (
+                f"expected the parameters (run, input) for recipe {name!r}, found {parameters}"
+            )
             raise RecipeError(message)
         handle = Recipe(name, version=version)
-        handle._function = function  # noqa: SLF001 - its own class's other way of being made
-        handle.input_type = values.parameter_types(function).get(parameters[1], Any)
+        handle.take_function(function, values.parameter_types(function).get(parameters[1], Any))
         handle.__doc__ = function.__doc__
         return handle
 

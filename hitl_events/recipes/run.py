@@ -21,7 +21,9 @@ class TooLarge(NotSerialisable):
     """A draft, output or result that would not fit into one event."""
 
     def __init__(self, what: str, found_bytes: int) -> None:
-        super().__init__("$", f"{what} of {found_bytes} bytes, of which {USER_BYTES_MAX} are allowed")
+        super().__init__(
+            "$", f"{what} of {found_bytes} bytes, of which {USER_BYTES_MAX} are allowed"
+        )
 
 
 class History(Protocol):
@@ -85,7 +87,7 @@ class Run:
         self._drawn += 1
         return sha256(self._history.seed + purpose + self._drawn.to_bytes(8, "big")).digest()
 
-    def step(  # noqa: PLR0913 - options by name, as CONTRACT has them
+    def step(
         self,
         fn: Callable[..., Any],
         *args: Any,
@@ -152,4 +154,5 @@ class Run:
 
 def set_signal(run: Run, signal: Signal) -> None:
     """Set a signal of this run's branches (the builder's "this node is done")."""
-    run._history.set(signal)  # noqa: SLF001 - the handle shows authors nothing but its methods
+    # The handle shows authors nothing but its methods.
+    run._history.set(signal)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]  # see above

@@ -16,14 +16,14 @@ NAME_CHARS_MAX = 200
 class Retry:
     """When a failed step is tried again.
 
-    `attempts` counts all tries, the pause before the n-th retry is `initial_s * factor ** (n - 1)`, at
-    most `max_s`. `on` are the exceptions worth a retry; `certain` those after which a `once` step is
-    known not to have happened, so that it may be tried again without asking anybody.
+    `attempts` counts all tries, the pause before the n-th retry is `initial_s * factor ** (n - 1)`,
+    at most `max_s`. `on` are the exceptions worth a retry; `certain` those after which a `once`
+    step is known not to have happened, so that it may be tried again without asking anybody.
     """
 
     __slots__ = ("attempts", "certain", "factor", "initial_s", "max_s", "on")
 
-    def __init__(  # noqa: PLR0913 - one option each, all by name
+    def __init__(
         self,
         attempts: int = 1,
         *,

@@ -30,7 +30,7 @@ _PROBLEMS_SHOWN = 5
 
 
 def dump(value: Any) -> bytes:
-    """Canonical JSON of a user's value; `NotSerialisable` names the path of what can not be recorded."""
+    """Canonical JSON of a user's value; `NotSerialisable` names the path of what is none."""
     try:
         return canonical.dumps(value)
     except NotSerialisable:
@@ -38,12 +38,12 @@ def dump(value: Any) -> bytes:
 
 
 def as_json(value: Any) -> Any:
-    """A user's value as plain JSON: models and dataclasses inside are dumped, JSON stays as it is."""
+    """A user's value as plain JSON: models and dataclasses inside are dumped."""
     return value if type(value) in _JSON_SCALARS else _plain(value, "$", 0)
 
 
 def load(data: bytes, annotation: Any) -> Any:
-    """The value that the annotation describes; `InvalidInput` where the recorded bytes do not fit it."""
+    """The value that the annotation describes; `InvalidInput` where the bytes do not fit it."""
     adapter = _adapter(annotation)
     if adapter is None:
         return canonical.loads(data)
@@ -68,10 +68,10 @@ def arguments(function: Callable[..., Any], packed: bytes) -> tuple[list[Any], d
     for index, annotation in positional:
         if index < len(args):
             args[index] = _rebuilt(args[index], annotation)
-    for name in kwargs:
-        if name in by_name:
-            kwargs[name] = _rebuilt(kwargs[name], by_name[name])
-    return args, kwargs
+    rebuilt = {
+        name: _rebuilt(held, by_name[name]) for name, held in kwargs.items() if name in by_name
+    }
+    return args, kwargs | rebuilt
 
 
 def _rebuilt(held: Any, annotation: Any) -> Any:
@@ -113,7 +113,7 @@ def parameter_types(function: Callable[..., Any]) -> dict[str, Any]:
 
 
 def _plain(value: Any, path: str, depth: int) -> Any:
-    """Models, dataclasses and enums inside as JSON; what is left strange is refused by `canonical`."""
+    """Models, dataclasses and enums inside as JSON; `canonical` refuses what is left strange."""
     if depth > canonical.DEPTH_MAX:
         raise NotSerialisable(path, f"nesting deeper than {canonical.DEPTH_MAX} (or a cycle)")
     if isinstance(value, Enum):
@@ -126,7 +126,7 @@ def _plain(value: Any, path: str, depth: int) -> Any:
         except (PydanticSerializationError, ValueError) as error:
             raise NotSerialisable(path, f"a {type(value).__qualname__} with {error}") from None
     if type(value) is dict:
-        held = typing.cast("dict[Any, Any]", value)
+        held = typing.cast("dict[Any, Any]", value)  # type: ignore[redundant-cast]  # pyright's
         return {key: _plain(item, f"{path}.{key}", depth + 1) for key, item in held.items()}
     if type(value) is list or type(value) is tuple:
         items = typing.cast("list[Any]", value)

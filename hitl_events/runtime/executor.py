@@ -25,7 +25,7 @@ THREADS_MAX = 32
 """Plain functions at the same time; more wait in the pool's queue."""
 
 ONCE_START_S_MAX = 5.0
-"""A `once` step whose intent is older than this when it would begin is left to its reconcile gate."""
+"""A `once` step whose intent is older than this is not begun: its reconcile gate opens."""
 
 
 class Executor:

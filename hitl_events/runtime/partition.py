@@ -1,4 +1,4 @@
-"""Being the owner, or not: runs the partition while the lock is ours, asks through the intake else."""
+"""Being the owner, or not: serves while the lock is ours, asks through the intake otherwise."""
 
 from __future__ import annotations
 
@@ -98,8 +98,10 @@ class Partition:
                 raise self._broken
             await self._pause(OWN_POLL_S)
 
-    async def settled(self, run_id: RunId, ask: Submission) -> tuple[Answer, Sequence[Event] | None]:
-        """`ask`, then wait until the run pauses, ends or blocks: its events, None to read the log."""
+    async def settled(
+        self, run_id: RunId, ask: Submission
+    ) -> tuple[Answer, Sequence[Event] | None]:
+        """`ask`, then wait until the run rests: its events, None where the log is to be read."""
         runner = self._runner
         if runner is None:
             answer = await self.ask(ask)

@@ -1,8 +1,9 @@
 """The loop of one owned partition: gather inputs, take a turn, commit it, then do what follows.
 
-While a commit is under way the next batch gathers, so an idle log answers after one commit and a busy
-one writes large batches. If the process dies before the commit, nothing happened; after it, everything
-that follows is found again in the log (steps by `busy`, timers by `due`, answers by the intake).
+While a commit is under way the next batch gathers, so an idle log answers after one commit and a
+busy one writes large batches. If the process dies before the commit, nothing happened; after it,
+everything that follows is found again in the log: steps by `busy`, timers by `due`, answers by the
+intake.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ _TICK_S = 0.25
 
 
 class Watchdog:
-    """A thread that looks whether an advance takes too long. `begin` and `end` cost one store each."""
+    """A thread that looks whether an advance takes too long."""
 
     def __init__(self, limit_s: float = ADVANCE_S_MAX) -> None:
         self._limit_s = limit_s

@@ -54,7 +54,7 @@ def _fields(schema: dict[str, Any], fixed: dict[str, int]) -> dict[str, Any]:
     return {field["name"]: _of(field["type"], fixed) for field in schema["fields"]}
 
 
-EVENTS = {
+EVENTS: dict[type[Event], st.SearchStrategy[Event]] = {
     event_type: st.builds(event_type, **_fields(schema_of(event_type), {}))
     for event_type in EVENT_TYPES
 }

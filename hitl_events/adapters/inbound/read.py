@@ -16,9 +16,9 @@ from hitl_events.adapters.inbound.commands import BUILD, FIELDS
 from hitl_events.adapters.inbound.fields import Fields
 from hitl_events.adapters.inbound.headers import Headers
 from hitl_events.adapters.inbound.json_text import parse_json
-from hitl_events.adapters.inbound.refused import RECORD_BYTES_MAX, Refused, Unfit, shown
+from hitl_events.adapters.inbound.refused import RECORD_BYTES_MAX, Unfit, shown
 from hitl_events.domain.commands import Command, Origin
-from hitl_events.domain.refusals import Reason
+from hitl_events.domain.refusals import Reason, Refused
 from hitl_events.ports import InboundKind, InboundRecord
 
 _PREFIX = "hitl.v1."

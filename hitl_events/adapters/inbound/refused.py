@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from hitl_events.domain.refusals import Reason, Refused
+from hitl_events.domain.refusals import Reason
 from hitl_events.domain.token import PREFIX
 from hitl_events.errors import HitlError
 

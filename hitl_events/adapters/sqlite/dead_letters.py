@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, cast
 
+from hitl_events.adapters.limits import DEAD_LETTERS_KEPT
 from hitl_events.adapters.sqlite import headers
 from hitl_events.adapters.sqlite.file import LogFile
 from hitl_events.domain.events import Source
 from hitl_events.domain.refusals import Reason
 from hitl_events.domain.values import micros, moment
 from hitl_events.ports import DeadLetter
-
-DEAD_LETTERS_KEPT = 10_000
-"""Days of a broken producer's output to look at; at 1 KB each 10 MB."""
 
 _INSERT = """INSERT INTO dead_letters
 (reason, message, topic, partition, "offset", timestamp_ms, key, value, headers, recorded_us)

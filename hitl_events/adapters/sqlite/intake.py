@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, cast
 
+from hitl_events.adapters.limits import ANSWERS_KEPT, TOPIC
 from hitl_events.adapters.sqlite import headers
 from hitl_events.adapters.sqlite.file import LogFile
 from hitl_events.adapters.sqlite.owner import refuse_if_imported
@@ -14,16 +15,10 @@ from hitl_events.domain.values import RunId, micros, moment
 from hitl_events.errors import InvalidInput
 from hitl_events.ports import Answer, Clock, InboundKind, InboundRecord
 
-TOPIC = "intake"
-ANSWERS_KEPT = 50_000
-"""One submission is one commit, of which a disk takes at most 5,000 a second: who waits for an
-answer has 10 s to look, as long as a lock is waited for. 3 MB on disk."""
-
 _PUT = """INSERT INTO intake (kind, key, value, headers, channel, arrived_us)
 VALUES (?, ?, ?, ?, ?, ?)"""
 _TAKE = """SELECT id, kind, key, value, headers, channel, arrived_us FROM intake
 WHERE id > ? ORDER BY id LIMIT ?"""
-_END = "SELECT seq FROM sqlite_sequence WHERE name = 'intake'"
 _ANSWER = """SELECT run_id, seq, reason, message, winner_id, winner_verdict, winner_by, winner_at_us
 FROM answers WHERE id = ?"""
 _SETTLE = "INSERT INTO answers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -40,7 +35,7 @@ class Intake:
     async def put(self, record: InboundRecord) -> int:
         with self._file.transaction():
             refuse_if_imported(self._file)
-            # The time is taken under the write lock: see `intake_end`.
+            # The time is taken under the write lock: see `take`.
             arrived_us = micros(self._clock.now())
             named = headers.encode(record.headers)
             key = record.key
@@ -48,21 +43,15 @@ class Intake:
             return self._file.insert(_PUT, row)
 
     async def take(self, after: int, limit: int) -> Sequence[InboundRecord]:
-        return self._file.decoded("intake", self._file.rows(_TAKE, (after, limit)), _record)
+        # Under the write lock, as `put`: a record that is being written now is seen, and one that
+        # is not will bear a later time than this call. So an expiry may follow an empty answer.
+        with self._file.transaction():
+            rows = self._file.rows(_TAKE, (after, limit))
+        return self._file.decoded("intake", rows, _record)
 
     async def answer(self, offset: int) -> Answer | None:
         found = self._file.decoded("answers", self._file.rows(_ANSWER, (offset,)), _answer)
         return found[0] if found else None
-
-    async def intake_end(self) -> int:
-        """The offset of the last record that was ever put (0: none).
-
-        A record that is not there yet will bear a later time than that of this call: it waits for
-        those that are being written. So an expiry may follow once all up to here are answered.
-        """
-        with self._file.transaction():
-            row = self._file.row(_END)
-        return int(row[0]) if row else 0
 
 
 def write_answers(file: LogFile, settled: Sequence[tuple[int, Answer]]) -> None:

@@ -29,7 +29,7 @@ class SqliteLog(Events, Runs, Intake, DeadLetterTable):
         self._file = file
         self._clock = clock
         self._owner = Owner(file, directory.lock_path)
-        self._seen_version = 0
+        self._seen_version = self._version()
         self.path = directory.path
 
     @classmethod
@@ -83,11 +83,11 @@ class SqliteLog(Events, Runs, Intake, DeadLetterTable):
         self.release()
 
     def changed(self) -> bool:
-        """Whether another process has written since the last call (the first: since the opening).
+        """Whether another process has written since the last call, or the opening.
 
-        One read of shared memory (2 us): for those who wait for an answer.
+        One read of shared memory (4 us): for those who wait for an answer.
         """
-        version = int(self._file.row("PRAGMA data_version")[0])
+        version = self._version()
         before, self._seen_version = self._seen_version, version
         return version != before
 
@@ -95,6 +95,9 @@ class SqliteLog(Events, Runs, Intake, DeadLetterTable):
         """Give back ownership and file; the last to close it folds the write-ahead log in."""
         self._owner.release()
         self._file.close()
+
+    def _version(self) -> int:
+        return int(self._file.row("PRAGMA data_version")[0])
 
     def _write(self, batch: EffectBatch) -> None:
         first = write_values(self._file, [each.value for each in batch.events])

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from hitl_events.adapters.sqlite.blocks import unpack
+from hitl_events.adapters.sqlite.events import block_at
 from hitl_events.adapters.sqlite.file import LogFile
 from hitl_events.adapters.sqlite.spans import Span, decode, encode, spans_of, varint
 from hitl_events.domain.values import RunId, micros, moment
@@ -37,7 +38,6 @@ _NEXT_DUE = "SELECT min(due_us) FROM runs WHERE due_us IS NOT NULL"
 _PAGE = """SELECT run, run_id, seq, head, status, due_us, busy FROM runs
 WHERE run > ? ORDER BY run LIMIT ?"""
 _SPANS_PAGE = "SELECT run, run_id, spans FROM runs WHERE run > ? ORDER BY run LIMIT ?"
-_BLOCK_AT = "SELECT first, count, data FROM blocks WHERE first <= ? ORDER BY first DESC LIMIT 1"
 
 
 class Runs:
@@ -105,12 +105,12 @@ class Runs:
             yield from self._file.decoded("runs", self._file.rows(sql, some), _whole_run)
 
     def _values(self, offsets: Sequence[tuple[int, RunId]]) -> Iterator[bytes]:
-        """The event at each of the ascending offsets; a block is inflated once, as far as needed."""
+        """The event at each of the ascending offsets; no block is inflated twice or too far."""
         index = 0
         while index < len(offsets):
             at, run_id = offsets[index]
-            row = self._file.row(_BLOCK_AT, (at,))
-            if row is None or at >= row[0] + row[1]:
+            row = block_at(self._file, at)
+            if row is None:
                 problem = f"expected its event at offset {at}, found no block that holds it"
                 raise CorruptLog(f"{self._file.path}, run {run_id!r}", problem)
             first, count, _ = row

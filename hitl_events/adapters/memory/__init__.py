@@ -1,0 +1,4 @@
+from hitl_events.adapters.memory.log import MemoryLog
+from hitl_events.adapters.memory.storage import Crashed
+
+__all__ = ["Crashed", "MemoryLog"]

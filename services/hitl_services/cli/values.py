@@ -1,0 +1,80 @@
+"""What users type, as values: durations, numbers, JSON. `InvalidInput` says what was expected."""
+
+from __future__ import annotations
+
+import re
+import sys
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from hitl_events.errors import InvalidInput
+from hitl_services.cli.text import quoted
+
+INPUT_BYTES_MAX = 4 * 1024 * 1024
+"""Read of a file or stdin: a record may have 256 KiB, and whoever indents it generously 16 times that."""
+TOKEN_BYTES_MAX = 4096
+"""Of a token on stdin: 200 and whatever a shell adds; more is none."""
+
+_DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?)([smhd]?)")
+_NUMBER = re.compile(r"[0-9]{1,18}")
+_UNITS = {"": "seconds", "s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+def duration(text: str, option: str) -> timedelta:
+    """Seconds, or `90s`, `15m`, `2h`, `7d`."""
+    found = _DURATION.fullmatch(text.strip())
+    if found is None:
+        wanted = f"expected seconds or a duration such as 90s, 15m, 2h or 7d as {option}"
+        raise InvalidInput(f"{wanted}, found {quoted(text)}")
+    return timedelta(**{_UNITS[found[2]]: float(found[1])})
+
+
+def number(text: str, option: str, *, least: int = 1) -> int:
+    """A whole number that is at least `least`."""
+    if not _NUMBER.fullmatch(text) or int(text) < least:
+        raise InvalidInput(f"expected a number from {least} on as {option}, found {quoted(text)}")
+    return int(text)
+
+
+def json_value(text: str, option: str) -> Any:
+    """JSON itself, of `@FILE`, or of stdin (`-`)."""
+    from hitl_events.adapters.inbound.json_text import parse_json
+    from hitl_events.adapters.inbound.refused import Unfit
+
+    data, place = _bytes(text, option)
+    try:
+        return parse_json(data)
+    except Unfit as unfit:
+        raise InvalidInput(f"in {place}: {unfit}") from None
+
+
+def token(text: str) -> str:
+    """A token; `-` reads it from stdin, which keeps it out of the shell's history."""
+    if text != "-":
+        return text
+    data = sys.stdin.buffer.read(TOKEN_BYTES_MAX)
+    return data.decode("utf-8", "replace").strip()
+
+
+def _bytes(text: str, option: str) -> tuple[bytes, str]:
+    """What is to be parsed, and how a message names its place."""
+    if text == "-":
+        return _bounded(sys.stdin.buffer, "stdin"), "stdin"
+    if not text.startswith("@"):
+        return text.encode("utf-8", "surrogateescape"), option
+    path = text[1:]
+    place = f"the file {quoted(path)}"
+    try:
+        with Path(path).open("rb") as file:
+            return _bounded(file, place), place
+    except (OSError, ValueError) as error:
+        problem = getattr(error, "strerror", None) or str(error)
+        raise InvalidInput(f"expected {option} to name a file, found {place}: {problem}") from None
+
+
+def _bounded(file: BinaryIO, place: str) -> bytes:
+    data = file.read(INPUT_BYTES_MAX + 1)
+    if len(data) > INPUT_BYTES_MAX:
+        raise InvalidInput(f"expected at most {INPUT_BYTES_MAX} bytes in {place}, found more")
+    return data
