@@ -146,7 +146,7 @@ class Runtime:
         """Start a run, or take up the one with that id and input, until it pauses or ends."""
         if isinstance(recipe, Recipe):
             self._book.add(recipe)
-            name, version = recipe.name, None if run_id is not None else recipe.version
+            name, version = recipe.name, recipe.version
         else:
             name, version = recipe, None
         if self._local and self._strict:

@@ -223,6 +223,11 @@ class RegisteredRecipe(Protocol):
         """Changes when the code does."""
         ...
 
+    @property
+    def undo_on(self) -> frozenset[str]:
+        """After which ends what is done is taken back: cancelled, failed, denied."""
+        ...
+
     def driver(self, started: RunStarted, watch: Watch) -> RecipeDriver:
         """A fresh driver, to be given the events from `RunStarted` on."""
         ...

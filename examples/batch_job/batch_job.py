@@ -4,8 +4,8 @@
         --input '{"orders": "orders.csv", "results": "results"}'
     python examples/batch_job/job.py
 
-The gate is *external*: its draft is the work order, its data the job's report. The job knows nothing
-of this file; all that it needs stands in the draft.
+The gate is *external*: its draft is the work order, its data the job's report. The job knows
+nothing of this file; all that it needs stands in the draft.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """An outside job: takes work orders from open gates, does the work, decides the gates.
 
-It links none of the library: it reads `hitl pending --json` and answers with `hitl decide`. Where the
-job runs in another data centre the same decision is one JSON record on a topic.
+It links none of the library: it reads `hitl pending --json` and answers with `hitl decide`.
 
     python job.py            # HITL_DATA and HITL_RECIPES say where, as for `hitl`
 """
@@ -9,11 +8,14 @@ job runs in another data centre the same decision is one JSON record on a topic.
 from __future__ import annotations
 
 import csv
+import io
 import json
 import os
 import shutil
 import subprocess
 import sys
+from collections import defaultdict
+from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from hashlib import sha256
@@ -55,55 +57,55 @@ def _work(draft: dict[str, Any]) -> dict[str, Any]:
     data = source.read_bytes()
     if sha256(data).hexdigest() != draft["orders_sha256"]:
         raise ValueError(f"expected {source.name} as it was ordered, found it changed since")
-    lines = list(csv.DictReader(data.decode().splitlines()))
-    if not lines or list(lines[0]) != COLUMNS:
+    reader = csv.reader(io.StringIO(data.decode("utf-8-sig"), newline=""))
+    if next(reader, None) != COLUMNS:
         raise ValueError(f"expected the columns {', '.join(COLUMNS)} in {source.name}")
-    seen: set[str] = set()
-    clean: list[dict[str, str]] = []
+    clean: dict[str, dict[str, str]] = {}
     rejected: list[dict[str, str]] = []
-    for line in lines:
-        problem = _problem(line, seen)
-        seen.add(line["order_id"])
+    for fields in reader:
+        line = dict(zip(COLUMNS, fields, strict=False))
+        problem = _problem(fields) or ("id used before" if line["order_id"] in clean else None)
         if problem is None:
-            clean.append(line)
+            clean[line["order_id"]] = line
         else:
-            rejected.append({**line, "problem": problem})
+            rejected.append(line | {"problem": problem})
     _write(results / "rejected.csv", [*COLUMNS, "problem"], rejected)
     return {
         "accepted": len(clean),
         "rejected": len(rejected),
-        "totals": _totals(clean),
+        "totals": _totals(clean.values()),
         "clean_file": str(results / "clean.csv"),
-        "clean_sha256": _write(results / "clean.csv", COLUMNS, clean),
+        "clean_sha256": _write(results / "clean.csv", COLUMNS, clean.values()),
         "rejected_file": str(results / "rejected.csv"),
     }
 
 
-def _problem(line: dict[str, str], seen: set[str]) -> str | None:
+def _problem(fields: list[str]) -> str | None:
     """Why an order can not be imported; None if it can."""
-    missing = [name for name in COLUMNS if not (line.get(name) or "").strip()]
-    if missing or None in line:
-        return f"missing {', '.join(missing)}" if missing else "more fields than columns"
-    if line["order_id"] in seen:
-        return "the order id was used before"
-    if line["currency"] not in CURRENCIES:
-        return f"unknown currency {line['currency']}"
+    if len(fields) != len(COLUMNS):
+        return f"{len(fields)} fields instead of {len(COLUMNS)}"
+    _, day, _, currency, amount = fields
+    missing = [name for name, held in zip(COLUMNS, fields, strict=True) if not held.strip()]
+    if missing:
+        return f"no {' and no '.join(missing)}"
+    if currency not in CURRENCIES:
+        return f"unknown currency {currency}"
     try:
-        date.fromisoformat(line["ordered_on"])
-        amount = Decimal(line["amount"])
+        date.fromisoformat(day)
+        positive = Decimal(amount) > 0
     except (ValueError, InvalidOperation):
         return "no such date or amount"
-    return None if amount > 0 else "the amount is not positive"
+    return None if positive else "the amount is not positive"
 
 
-def _totals(clean: list[dict[str, str]]) -> dict[str, str]:
-    sums = dict.fromkeys(sorted({line["currency"] for line in clean}), Decimal(0))
+def _totals(clean: Iterable[dict[str, str]]) -> dict[str, str]:
+    sums: dict[str, Decimal] = defaultdict(Decimal)
     for line in clean:
         sums[line["currency"]] += Decimal(line["amount"])
-    return {currency: f"{amount:.2f}" for currency, amount in sums.items()}
+    return {currency: f"{amount:.2f}" for currency, amount in sorted(sums.items())}
 
 
-def _write(path: Path, columns: list[str], lines: list[dict[str, str]]) -> str:
+def _write(path: Path, columns: list[str], lines: Iterable[dict[str, str]]) -> str:
     """The file, whole or not at all; gives its digest."""
     new = path.with_suffix(".new")
     with new.open("w", encoding="utf-8", newline="") as file:

@@ -18,7 +18,7 @@ from hitl_events.domain.refusals import Reason, Refused
 from hitl_events.domain.token import TokenKeys
 from hitl_events.domain.values import RunId, micros
 from hitl_events.engine.inputs import Submission
-from hitl_events.errors import NotSerialisable
+from hitl_events.errors import HitlError, NotSerialisable
 from hitl_events.ports import Clock, InboundKind, InboundRecord
 from hitl_events.recipes import values
 
@@ -43,7 +43,8 @@ class Caller:
             try:
                 fields[user] = values.as_json(fields[user])
             except NotSerialisable as error:
-                return self._refused(name, f"expected JSON as {user!r}, found {error.problem}")
+                problem = f"expected JSON as {user!r}, found {error.problem} at {error.path}"
+                return self._refused(name, {}, problem)
         origin = Origin(channel=self._channel, arrived_at=self._clock.now())
         reason: Reason = "invalid_decision" if name == "Decide" else "invalid_command"
         try:
@@ -52,7 +53,7 @@ class Caller:
             # ids of our own instead of those that a record's headers and position give
             command = BUILD[name](taken, cast("Headers", self), origin)
         except Unfit as unfit:
-            return self._refused(name, str(unfit))
+            return self._refused(name, fields, str(unfit))
         command = self._completed(command)
         return Submission(command=command, record=partial(self._record, name, fields)), _run(
             command
@@ -65,10 +66,12 @@ class Caller:
             command.seed = self._ids.seed()  # type: ignore[misc]  # as above
         return command
 
-    def _refused(self, name: Name, message: str) -> tuple[Submission, None]:
+    def _refused(
+        self, name: Name, fields: Mapping[str, Any], message: str
+    ) -> tuple[Submission, None]:
         reason: Reason = "invalid_decision" if name == "Decide" else "invalid_command"
         refused = Refused(reason=reason, message=message)
-        return Submission(command=refused, record=partial(self._record, name, {})), None
+        return Submission(command=refused, record=partial(self._record, name, fields)), None
 
     def id(self) -> str:
         """Of a command or decision that brought none."""
@@ -82,7 +85,10 @@ class Caller:
         """The call as a record, for the intake of another process or for a dead letter."""
         now = self._clock.now()
         kind: InboundKind = "decision" if name == "Decide" else "command"
-        body = decision_json(**fields) if name == "Decide" else command_json(name, **fields)
+        try:
+            body = decision_json(**fields) if name == "Decide" else command_json(name, **fields)
+        except HitlError:
+            body = b"{}"  # a call with values that no record can hold
         return InboundRecord(
             kind=kind,
             value=body,

@@ -21,8 +21,8 @@ class DataDirectory:
     """A folder, mode 0700, with one log (`log.db`), its `owner.lock` and its `token.key`."""
 
     def __init__(self, path: Path | str) -> None:
-        if "\0" in str(path):
-            raise InvalidInput(f"expected a path, found {str(path)!r} with a NUL character in it")
+        if not str(path) or "\0" in str(path) or not _is_name(path):
+            raise InvalidInput(f"expected the path of a data directory, found {str(path)!r}")
         self.path = Path(path)
         self.log_path = self.path / "log.db"
         self.lock_path = self.path / "owner.lock"
@@ -92,6 +92,15 @@ class DataDirectory:
             _to_disk(self.path)
         except OSError as error:
             raise unavailable(path, error) from error
+
+
+def _is_name(path: Path | str) -> bool:
+    """Whether the file system can be asked for it: a lone surrogate stands for no byte."""
+    try:
+        os.fsencode(path)
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _to_disk(path: Path) -> None:

@@ -1,1 +1,1 @@
-"""audit"""
+"""Checking, exporting, replaying and explaining what is recorded; pure functions of it."""

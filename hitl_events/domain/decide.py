@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from hitl_events.domain import canonical
 from hitl_events.domain.events import DecisionReceived, DecisionRejected, Event, GateClosed
 from hitl_events.domain.policy import data_problem
-from hitl_events.domain.refusals import REJECTED_PER_RUN_MAX, Reason, Rejection, Repeat
+from hitl_events.domain.refusals import REJECTED_PER_RUN_MAX, Reason, Rejection, Repeat, Winner
+from hitl_events.domain.state import winner_of
 from hitl_events.domain.values import digest, gate_id
 
 if TYPE_CHECKING:
@@ -15,6 +17,9 @@ if TYPE_CHECKING:
     from hitl_events.domain.state import GateState, RunState
 
 _Refusal: TypeAlias = tuple[Reason, str]
+
+SCHEDULE_PREFIX = "schedule:"
+"""Of the ids of decisions that the system makes when a gate's time is over; nobody else's."""
 
 
 def process_decision(
@@ -47,14 +52,15 @@ def _rule(run: RunState, command: Decide, gate: GateState) -> tuple[Event, ...] 
         expiry = expire(gate)
         if isinstance(expiry, DecisionReceived):
             used = _used(expiry.decision_id, expiry.verdict)
-            refused = _refuse(run, command, gate, used, expiry.decision_id)
+            # decided_at: the expiry has no event yet, and gets none where the refusal has no place
+            winner = winner_of(replace(expiry, recorded_at=paused.expires_at))
+            refused = _refuse(run, command, gate, used, winner)
         else:
             refused = _refuse(run, command, gate, _expired(gate))
         return (expiry, *refused) if isinstance(refused, tuple) else refused
     refusal = _closed(run, gate) or _misfit(gate, command)
     if refusal is not None:
-        winner_id = gate.decision.decision_id if gate.decision else None
-        return _refuse(run, command, gate, refusal, winner_id)
+        return _refuse(run, command, gate, refusal, gate.winner)
     return (_received(command, gate),)
 
 
@@ -67,7 +73,7 @@ def expire(gate: GateState) -> DecisionReceived | GateClosed:
     return DecisionReceived(
         gate=paused.gate,
         occurrence=paused.occurrence,
-        decision_id=f"schedule:{gate_id(paused.run_id, paused.seq)}",
+        decision_id=SCHEDULE_PREFIX + gate_id(paused.run_id, paused.seq),
         content_digest=digest(canonical.dumps(content)),
         verdict=paused.on_expiry,
         identity="authenticated",
@@ -134,12 +140,12 @@ def _refuse(
     command: Decide,
     gate: GateState,
     refusal: _Refusal,
-    winner_id: str | None = None,
+    winner: Winner | None = None,
 ) -> tuple[Event, ...] | Rejection:
     reason, message = refusal
+    named = winner if reason == "token_used" else None
     if run.rejected >= REJECTED_PER_RUN_MAX:
-        winner = gate.winner if reason == "token_used" else None
-        return Rejection(reason=reason, message=message, winner=winner)
+        return Rejection(reason=reason, message=message, winner=named)
     return (
         DecisionRejected(
             gate=gate.paused.gate,
@@ -159,7 +165,7 @@ def _refuse(
             traceparent=command.origin.traceparent,
             reason=reason,
             message=message,
-            winner_decision_id=winner_id if reason == "token_used" else None,
+            winner_decision_id=named.decision_id if named else None,
         ),
     )
 

@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import Any
 
 from hitl_events.domain import canonical
-from hitl_events.domain.artefact import artefact_of
+from hitl_events.domain.artefact import artefact_of, latest_by_name
 from hitl_events.domain.diagnostics import Diagnostic, diagnostics_of
 from hitl_events.domain.events import Event, RunStarted
 from hitl_events.domain.evolve import fold
@@ -93,14 +93,15 @@ class Outcome:
         """Gate name -> token of each open gate, for a holder of the key."""
         if self._keys is None or self._run is None or self._refusal is not None:
             return {}
-        seed = self._run.started.seed
-        issued: dict[str, str] = {}
+        issued: list[tuple[str, int, str]] = []
         for gate in self._run.pending.values():
             paused = gate.paused
-            token = self._keys.issue(paused.run_id, paused.seq, seed, paused.token_kid)
+            token = self._keys.issue(
+                paused.run_id, paused.seq, self._run.started.seed, paused.token_kid
+            )
             if token is not None:
-                issued[paused.gate] = token
-        return issued
+                issued.append((paused.gate, paused.occurrence, token))
+        return latest_by_name(issued)
 
     @property
     def token(self) -> str | None:

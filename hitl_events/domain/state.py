@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Literal, TypeAlias
@@ -52,15 +52,7 @@ class GateState:
     @property
     def winner(self) -> Winner | None:
         """The decision that closed the gate, as late ones are told."""
-        made = self.decision
-        if made is None:
-            return None
-        return Winner(
-            decision_id=made.decision_id,
-            verdict=made.verdict,
-            decided_by=made.decided_by,
-            decided_at=made.recorded_at,
-        )
+        return None if self.decision is None else winner_of(self.decision)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -102,6 +94,16 @@ def same_start(run: RunState, recipe: str, input_: bytes) -> bool:
     return run.started.recipe == recipe and kept == digest(input_)
 
 
+def winner_of(made: DecisionReceived) -> Winner:
+    """A decision as it is named to those that came too late."""
+    return Winner(
+        decision_id=made.decision_id,
+        verdict=made.verdict,
+        decided_by=made.decided_by,
+        decided_at=made.recorded_at,
+    )
+
+
 def gate_status(verdict: str) -> str:
     """The status of a gate that closed with a verdict."""
     return _CLOSED_STATUS.get(verdict, "decided")
@@ -138,8 +140,11 @@ def status(run: RunState) -> Status:
     return "paused" if waiting else "running"
 
 
-def next_due(run: RunState) -> datetime | None:
-    """When the earliest timer of the run fires: a gate's end (the instant after it) or a retry."""
+def next_due(run: RunState, running: Container[StepKey] = ()) -> datetime | None:
+    """When the earliest timer of the run fires: a gate's end (the instant after it) or a retry.
+
+    `running` are the steps whose next attempt is under way: their pause is over.
+    """
     if run.ended:
         return None
     times = [
@@ -151,7 +156,9 @@ def next_due(run: RunState) -> datetime | None:
         times += [
             step.retry_at
             for key, step in unfinished(run)
-            if step.retry_at is not None and (run.phase == "active" or key[0] == "undo")
+            if step.retry_at is not None
+            and key not in running
+            and (run.phase == "active" or key[0] == "undo")
         ]
     return min(times, default=None)
 

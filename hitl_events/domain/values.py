@@ -37,6 +37,17 @@ def digest(data: bytes) -> bytes:
     return sha256(data).digest()
 
 
+def is_unicode(text: str) -> bool:
+    """False for text with a lone surrogate, which UTF-8 (and so a record) can not hold."""
+    if text.isascii():
+        return True
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def gate_id(run_id: str, seq: int) -> GateId:
     """The public name of a pause: no secret, unlike its token."""
     return GateId(f"{run_id}.{seq}")

@@ -93,7 +93,7 @@ class ActiveRun:
             seq=run.seq,
             head=self.head,
             status=word,
-            due=next_due(run),
+            due=next_due(run, self.running),
             busy=word in {"running", "blocked"} or bool(self.running),
         )
 

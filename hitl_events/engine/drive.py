@@ -6,7 +6,14 @@ from datetime import datetime
 
 from hitl_events.domain.commands import Decide, UnblockRun
 from hitl_events.domain.decide import expire
-from hitl_events.domain.events import Event, GateClosed, GatePaused, RunBlocked, RunUnblocked
+from hitl_events.domain.events import (
+    Event,
+    GateClosed,
+    GatePaused,
+    RunBlocked,
+    RunCancelled,
+    RunUnblocked,
+)
 from hitl_events.domain.reconcile import HAPPENED
 from hitl_events.domain.requests import (
     EVENTS_PER_RUN_MAX,
@@ -105,9 +112,11 @@ class Drive:
 
     def _advance(self, active: ActiveRun, now: datetime) -> list[StepStart]:
         run = active.run
+        found = self._registered(active)
+        if run.blocked is not None and run.phase == "cancelling":
+            self._cancel_blocked(active, found, now)
         if run.ended or run.blocked is not None:
             return []
-        found = self._registered(active)
         active.left = not self._may_drive(active) or (
             found is None and self._tools.only is not None
         )
@@ -125,6 +134,14 @@ class Drive:
         except RecipeStopped as stopped:
             self._block(active, stopped, found.code_fingerprint, now)
         return starts
+
+    def _cancel_blocked(
+        self, active: ActiveRun, found: RegisteredRecipe | None, now: datetime
+    ) -> None:
+        """A blocked run ends at once, unless its code would have something to take back."""
+        if not active.running and (found is None or "cancelled" not in found.undo_on):
+            reason = active.run.reason
+            active.record(RunCancelled(reason=reason), now, self._tools.codec)
 
     def _drive_on(
         self, active: ActiveRun, found: RegisteredRecipe, starts: list[StepStart], now: datetime

@@ -95,7 +95,7 @@ class Engine:
         for run_id in self._turn.touched:
             active = self._runs.get(run_id)
             if active is not None and active.run.ended and not active.trimmed:
-                active.trim()
+                self._runs.pop(run_id).forget_driver()
         surplus = len(self._runs) - self._cached_runs_max
         if surplus > 0:
             old = [run_id for run_id, held in self._runs.items() if not held.running][:surplus]

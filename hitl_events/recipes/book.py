@@ -21,6 +21,7 @@ class Registered:
         self.name = handle.name
         self.version = handle.version
         self.code_fingerprint = handle.code_fingerprint
+        self.undo_on = handle.undo_on
 
     def driver(self, started: RunStarted, watch: Watch) -> Driver:
         """A fresh driver of this recipe."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from heapq import heappop, heappush
-from typing import Any, TypeAlias, cast
+from types import CoroutineType
+from typing import Any, TypeAlias
 
 from hitl_events.domain.requests import EVENTS_PER_RUN_MAX
 from hitl_events.errors import RecipeError, RecipeSpins, RecipeStopped
@@ -170,7 +171,7 @@ class Branches:
     def _split(self, owner: Branch, call: AllCall) -> None:
         group = Group(owner, len(call.items))
         for index, item in enumerate(call.items):
-            body = cast("Body", item) if isinstance(item, Coroutine) else _await(item)
+            body: Body = _await(item) if isinstance(item, Call) else _as_body(item)
             child = Branch(body, (*owner.position, index), group)
             group.branches.append(child)
             self._push(child, None, None)
@@ -242,5 +243,10 @@ def _is_below(branch: Branch, group: Group) -> bool:
     return False
 
 
-async def _await(item: Any) -> Any:
+async def _await(item: Awaitable[Any]) -> Any:
     return await item
+
+
+def _as_body(item: Awaitable[Any]) -> Body:
+    """A branch as a coroutine: an `async def` call is one, any other awaitable is wrapped."""
+    return item if isinstance(item, CoroutineType) else _await(item)

@@ -12,6 +12,10 @@ from hitl_events.errors import RecipeError
 from hitl_events.recipes import values
 from hitl_events.recipes.step import StepSpec
 
+VERDICT_CHARS_MAX = 64
+EXPIRES_IN_MAX = timedelta(days=36_500)
+"""A century: a time beyond it is a mistake, and beyond year 9999 none at all."""
+
 PAUSE_KINDS = ("human", "external", "system", "schedule")
 
 _T = TypeVar("_T")
@@ -119,6 +123,10 @@ class GateOptions:
             raise RecipeError(f"expected a gate kind of {', '.join(PAUSE_KINDS)}, found {kind!r}")
         if isinstance(verdicts, str) or not verdicts or len(set(verdicts)) != len(verdicts):
             raise RecipeError(f"expected one or more different verdicts, found {verdicts!r}")
+        for verdict in (*verdicts, on_expiry or "-"):
+            if not 1 <= len(verdict) <= VERDICT_CHARS_MAX:
+                message = f"expected verdicts of 1 to {VERDICT_CHARS_MAX} characters"
+                raise RecipeError(f"{message}, found one of {len(verdict)}")
         if on_expiry is not None and expires_in is None:
             raise RecipeError("expected expires_in with on_expiry, found on_expiry alone")
         self.verdicts = tuple(verdicts)
@@ -126,8 +134,8 @@ class GateOptions:
         self.pause_kind = kind
         self.on_expiry = on_expiry
         wait = timedelta(seconds=expires_in) if isinstance(expires_in, (int, float)) else expires_in
-        if wait is not None and wait < timedelta(0):
-            raise RecipeError(f"expected expires_in >= 0, found {wait}")
+        if wait is not None and not timedelta(0) <= wait <= EXPIRES_IN_MAX:
+            raise RecipeError(f"expected expires_in of 0 to {EXPIRES_IN_MAX}, found {wait}")
         self.expires_in = wait
 
 

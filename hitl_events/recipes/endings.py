@@ -38,8 +38,17 @@ def same_end(ending: RunEnd, event: RunEnd) -> bool:
             return type(ending) is type(event) is RunCancelled
 
 
+def message_of(error: BaseException) -> str:
+    """What an exception says, as text that a record can hold (file names may be no Unicode)."""
+    try:
+        text = str(error)
+    except Exception as broken:  # noqa: BLE001 - the user's own __str__ may raise whatever it likes
+        text = f"(its text can not be had: {type(broken).__name__})"
+    return text.encode("utf-8", "backslashreplace").decode()[:MESSAGE_CHARS_MAX]
+
+
 def _failed(error: Exception) -> RunFailed:
-    message = str(error)[:MESSAGE_CHARS_MAX]
+    message = message_of(error)
     match error:
         case StepError():
             code = error.error if error.error in OUTPUT_CODES else "step.failed"

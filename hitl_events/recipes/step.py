@@ -7,10 +7,12 @@ from contextvars import ContextVar
 from datetime import datetime, timedelta
 from typing import Any
 
-from hitl_events.domain.values import value
+from hitl_events.domain.values import is_unicode, value
 from hitl_events.errors import RecipeError
 
 NAME_CHARS_MAX = 200
+PAUSE_S_MAX = 366 * 24 * 3600
+_FACTOR_MAX = 1_000
 
 
 class Retry:
@@ -33,9 +35,10 @@ class Retry:
         on: tuple[type[BaseException], ...] = (Exception,),
         certain: tuple[type[BaseException], ...] = (),
     ) -> None:
-        if attempts < 1 or initial_s < 0 or factor < 1 or max_s < 0:
-            message = "expected attempts >= 1, initial_s >= 0, factor >= 1 and max_s >= 0"
-            raise RecipeError(message)
+        fits = attempts >= 1 and initial_s >= 0 and 1 <= factor <= _FACTOR_MAX
+        if not fits or not 0 <= max_s <= PAUSE_S_MAX:
+            wanted = f"attempts >= 1, initial_s >= 0, factor of 1 to {_FACTOR_MAX}"
+            raise RecipeError(f"expected {wanted} and max_s of 0 to {PAUSE_S_MAX} (a year)")
         self.attempts = attempts
         self.initial_s = initial_s
         self.factor = factor
@@ -100,10 +103,14 @@ def seconds(duration: timedelta | float | None) -> float | None:
     return duration.total_seconds() if isinstance(duration, timedelta) else duration
 
 
-def name_of(function: Callable[..., Any], given: str | None) -> str:
+def name_of(function: object, given: str | None) -> str:
     """The step's name: as given, else the function's."""
+    if not callable(function):
+        what = type(function).__name__
+        raise RecipeError(f"expected a function and its arguments, found a {what}: run.step(fn, x)")
     name = given if given is not None else getattr(function, "__name__", "")
-    if not name or len(name) > NAME_CHARS_MAX or name == "<lambda>" or "\x00" in name:
+    fits = 0 < len(name) <= NAME_CHARS_MAX and "\x00" not in name and is_unicode(name)
+    if not fits or name == "<lambda>":
         message = f"expected a step name of 1 to {NAME_CHARS_MAX} characters, found {name[:40]!r}"
         raise RecipeError(f"{message}; give it one with name=")
     return name

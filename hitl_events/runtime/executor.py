@@ -17,7 +17,7 @@ from hitl_events.errors import NotSerialisable
 from hitl_events.ports import Clock
 from hitl_events.recipes import values
 from hitl_events.recipes.calls import StepCall
-from hitl_events.recipes.endings import MESSAGE_CHARS_MAX
+from hitl_events.recipes.endings import message_of
 from hitl_events.recipes.run import TooLarge
 from hitl_events.recipes.step import Step, StepSpec, enter_step
 
@@ -131,7 +131,7 @@ def _said(error: Exception) -> tuple[str, str]:
         name = "output.not_serialisable"
     else:
         name = type(error).__name__
-    return name, str(error)[:MESSAGE_CHARS_MAX]
+    return name, message_of(error)
 
 
 @lru_cache(4096)

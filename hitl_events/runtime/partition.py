@@ -13,7 +13,7 @@ from hitl_events.domain.values import RunId
 from hitl_events.engine.inputs import Submission
 from hitl_events.errors import Fenced, HitlError, LogUnavailable
 from hitl_events.ports import Answer, Codec
-from hitl_events.runtime.runner import PartitionLog, Runner
+from hitl_events.runtime.runner import CLOSED, PartitionLog, Runner
 
 OWN_POLL_S = 0.02
 """How often a process that waits for the ownership tries the lock (a try costs 3 us)."""
@@ -83,10 +83,15 @@ class Partition:
         except TimeoutError:
             return
 
-    async def ask(self, submission: Submission) -> Answer:
-        """What becomes of a command, once that is durable."""
+    def _check_open(self) -> None:
         if self._broken is not None:
             raise self._broken
+        if self._closing.is_set():
+            raise LogUnavailable(CLOSED)
+
+    async def ask(self, submission: Submission) -> Answer:
+        """What becomes of a command, once that is durable."""
+        self._check_open()
         if self._runner is not None:
             return await self._runner.submit(submission)
         offset = await self._log.put(submission.record())
@@ -94,8 +99,7 @@ class Partition:
             answer = await self._log.answer(offset)
             if answer is not None:
                 return answer
-            if self._broken is not None:
-                raise self._broken
+            self._check_open()
             await self._pause(OWN_POLL_S)
 
     async def settled(
@@ -127,4 +131,5 @@ class Partition:
             run = fold(self._codec.decode(value) for value in values)
             if run is not None and status(run) != "running":
                 return
+            self._check_open()
             await self._pause(OWN_POLL_S)

@@ -23,6 +23,7 @@ from hitl_events.engine.turn import Turn
 from hitl_events.errors import CorruptLog, HitlError, LogUnavailable
 from hitl_events.ports import Answer, Clock, EventLog, InboundRecord, Intake, RunStates
 from hitl_events.runtime.executor import Executor
+from hitl_events.runtime.foreign import outside_of_tasks
 from hitl_events.runtime.observer import Observer
 from hitl_events.runtime.waiters import Waiters
 
@@ -39,7 +40,7 @@ RETRY_DUE_S = 1.0
 BUSY_RUNS_MAX = 100_000
 """Runs with steps under way that a new owner takes up; more would not fit into memory either."""
 
-_STOPPED = "expected an open runtime, found one that was closed; open it again"
+CLOSED = "expected an open runtime, found one that was closed; open it again"
 
 
 class PartitionLog(EventLog, RunStates, Intake, Protocol):
@@ -134,7 +135,7 @@ class Runner:
             self._waiters.close(failure)
             for answer in self._tickets.values():
                 if not answer.done():
-                    answer.set_exception(failure or LogUnavailable(_STOPPED))
+                    answer.set_exception(failure or LogUnavailable(CLOSED))
         if failure is not None:
             raise failure
 
@@ -174,7 +175,7 @@ class Runner:
             self._intake_is_new = len(records) == BATCH_INPUTS_MAX
             if records:
                 self._taken = records[-1].source.offset
-            if due and not self._intake_is_new:
+            if due and not self._intake_is_new and not queue:
                 inputs += await self._fire()
         return inputs
 
@@ -193,7 +194,8 @@ class Runner:
         missing = engine.missing(inputs)
         if missing:
             engine.admit(await self._log.load(missing), self._tools.codec)
-        turn = engine.take(inputs, self._clock.now())
+        with outside_of_tasks():
+            turn = engine.take(inputs, self._clock.now())
         began_s = self._clock.monotonic_s()
         try:
             if not turn.empty:

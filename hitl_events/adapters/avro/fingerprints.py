@@ -18,7 +18,7 @@ def index_of(schemas: Path) -> dict[str, str]:
     """Fingerprint (hex, as it stands in a record) -> file, of every schema in the folder."""
     files = sorted(schemas.rglob("*.avsc"))
     return {
-        crc_64_avro(json.loads(file.read_text(encoding="utf-8"))): str(file.relative_to(schemas))
+        crc_64_avro(json.loads(file.read_text(encoding="utf-8"))): file.relative_to(schemas).as_posix()
         for file in files
     }
 

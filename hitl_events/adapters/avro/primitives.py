@@ -107,7 +107,8 @@ def read_strings(b: bytes, p: int) -> tuple[tuple[str, ...], int]:
     count, p = read_length(b, p)
     items: list[str] = []
     for _ in range(count >> 1):
-        n, p = read_length(b, p)
+        n = b[p]
+        n, p = read_length(b, p) if n & 0x81 else (n, p + 1)
         items.append(b[p : (p := p + (n >> 1))].decode())
     if not items:
         return (), p

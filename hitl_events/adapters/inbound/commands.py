@@ -18,6 +18,7 @@ from hitl_events.adapters.inbound.refused import (
 from hitl_events.domain.canonical import NULL
 from hitl_events.domain.commands import CancelRun, Command, Decide, Origin, StartRun, UnblockRun
 from hitl_events.domain.content import content_digest
+from hitl_events.domain.decide import SCHEDULE_PREFIX
 from hitl_events.domain.values import RUN_ID, RunId
 
 FIELDS: Mapping[str, tuple[str, ...]] = {
@@ -66,7 +67,7 @@ def decide(fields: Fields, headers: Headers, origin: Origin) -> Decide:
         verdict=verdict,
         notes=notes,
         data=data,
-        decision_id=fields.text("decision_id", ID_CHARS_MAX, chars_min=1) or headers.id(),
+        decision_id=_decision_id(fields, headers),
         content_digest=content_digest(
             token=token,
             verdict=verdict,
@@ -109,6 +110,13 @@ BUILD: Mapping[str, Build] = {
     "CancelRun": cancel,
     "UnblockRun": unblock,
 }
+
+
+def _decision_id(fields: Fields, headers: Headers) -> str:
+    given = fields.text("decision_id", ID_CHARS_MAX, chars_min=1) or headers.id()
+    if given.startswith(SCHEDULE_PREFIX):
+        raise Unfit("invalid_decision", f"expected a decision id without {SCHEDULE_PREFIX!r}")
+    return given
 
 
 def _run_id(fields: Fields) -> RunId | None:

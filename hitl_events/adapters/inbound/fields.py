@@ -10,6 +10,7 @@ from typing import Any
 from hitl_events.adapters.inbound.json_text import canonical, parse_json
 from hitl_events.adapters.inbound.refused import RECORD_BYTES_MAX, Unfit, shown
 from hitl_events.domain.refusals import Reason
+from hitl_events.domain.values import is_unicode
 
 _HEX_DIGEST = re.compile(r"[0-9a-fA-F]{64}")
 _JSON_NAMES = {
@@ -60,6 +61,8 @@ class Fields:
         if not chars_min <= len(value) <= chars_max:
             wanted = f"{chars_min} to {chars_max} characters in {name!r}"
             raise self._unfit(f"expected {wanted}, found {len(value)}")
+        if not is_unicode(value):
+            raise self._unfit(f"expected valid Unicode as {name!r}, found a lone surrogate")
         return value
 
     def json(self, name: str, *, kind: type | None = None) -> bytes | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager, suppress
@@ -152,7 +153,7 @@ def _opened(path: Path, mode: str, *, writable: bool) -> LogFile:
 
 
 def _connect(path: Path, mode: str) -> sqlite3.Connection:
-    uri = f"file:{quote(str(path.absolute()))}?{mode}"
+    uri = f"file:{quote(os.fsencode(path.absolute()))}?{mode}"
     try:
         return sqlite3.connect(uri, timeout=BUSY_WAIT_S, isolation_level=None, uri=True)
     except sqlite3.Error as error:

@@ -143,7 +143,7 @@ def write_positions(file: LogFile, batch: EffectBatch, first: int) -> None:
         its = spans.pop(run_id, [])
         before = position.seq - sum(length for _, length in its)
         columns = _columns(position, encode(its))
-        if before == 0:
+        if its and before == 0:
             added.append((_known_key(run_id), *columns))
         else:
             going_on.append((*columns, _known_key(run_id), before))

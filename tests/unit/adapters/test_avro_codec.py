@@ -16,6 +16,7 @@ from hitl_events.domain.events import (
     EVENT_TYPES,
     CancelRequested,
     GateClosed,
+    GatePaused,
     RunFailed,
     Source,
     StepFailed,
@@ -36,10 +37,28 @@ CLOSED = GateClosed(
 )
 
 
+PAUSED = GatePaused(
+    gate="g",
+    occurrence=1,
+    pause_kind="human",
+    draft=b"null",
+    draft_digest=bytes(32),
+    verdicts=("a", "b"),
+    token_kid="k",
+)
+
+
 @pytest.fixture
 def codec() -> Codec:
     """The adapter as its users see it."""
     return AvroCodec()
+
+
+def _read_or_none(codec: Codec, value: bytes) -> Any:
+    try:
+        return codec.decode(value)
+    except CorruptLog:
+        return None
 
 
 def _damaged(old: bytes, new: bytes) -> bytes:
@@ -98,7 +117,7 @@ def test_what_is_no_event_is_a_corrupt_log(codec: Codec, value: bytes) -> None:
     [
         (b"\x0eexpired", b"\x0eexpire"),
         (b"\x0eexpired", b"\x0eexpired!"),
-        (b"\x0eexpired", b"\x0dexpired"),
+        (b"\x0eexpired", b"\x0fexpired"),
         (b"\x0eexpired", b"\x0e\xff\xff\xff\xff\xff\xff\xff"),
         (b"\x0eexpired", b"\x0e\xed\xa0\x80\xed\xa0\x80x"),
         (b"\x0eexpired", b"\x8e\x00expired"),
@@ -106,6 +125,7 @@ def test_what_is_no_event_is_a_corrupt_log(codec: Codec, value: bytes) -> None:
         (b"\x0eexpired", b"\xff" * 11),
         (b"\x02g\x02", b"\x02g\x80\x80\x80\x80\x10"),
         (b"\x02r\x04", b"\x02r\x84\x00"),
+        (b"\x02r\x04", b"\x02r\x84\x80\x00"),
         (b"\x02r\x04", b"\x02r" + b"\xff" * 9 + b"\x03"),
     ],
     ids=[
@@ -119,6 +139,7 @@ def test_what_is_no_event_is_a_corrupt_log(codec: Codec, value: bytes) -> None:
         "no end of a number",
         "occurrence of 33 bits",
         "long spelling of a number",
+        "longer spelling of a number",
         "seq of 65 bits",
     ],
 )
@@ -126,6 +147,45 @@ def test_damage_of_any_kind_is_a_corrupt_log(codec: Codec, old: bytes, new: byte
     """Whatever is wrong, it is one error, and it costs no memory."""
     with pytest.raises(CorruptLog, match="GateClosed record of"):
         codec.decode(_damaged(old, new))
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [(b"\xc8\x01" + b"x" * 100, b"\xc9\x01" + b"x" * 100), (b"\x02g\x02", b"\x02g\x03")],
+)
+def test_a_negative_number_is_refused_where_none_can_be(
+    codec: Codec, right: bytes, wrong: bytes
+) -> None:
+    """A length is never negative; a number may be, and then is another event."""
+    value = codec.encode(replace(CLOSED, reason="x" * 100))
+    assert value.count(right) == 1
+
+    found = _read_or_none(codec, value.replace(right, wrong))
+
+    assert (found and found.occurrence) == (-2 if wrong == b"\x02g\x03" else None)
+
+
+def test_a_time_has_one_spelling(codec: Codec) -> None:
+    """Eight bytes of which the last is 0 are a time in seven, spelt longer."""
+    value = codec.encode(replace(CLOSED, recorded_at=EPOCH + timedelta(microseconds=2**47)))
+    right = b"\x80" * 6 + b"\x40"
+    assert value.count(right) == 1
+
+    with pytest.raises(CorruptLog):
+        codec.decode(value.replace(right, b"\x80" * 6 + b"\xc0\x00"))
+
+
+@pytest.mark.parametrize(
+    "wrong", [b"\x04\x02a\x02b\x01", b"\x02\x02a\x02\x02b\x00", b"\x03\x04\x02a"]
+)
+def test_a_list_has_one_spelling(codec: Codec, wrong: bytes) -> None:
+    """One block and its end: not two blocks, nor one that says its bytes, as Avro would allow."""
+    right = b"\x04\x02a\x02b\x00"
+    value = codec.encode(PAUSED)
+    assert value.count(right) == 1
+
+    with pytest.raises(CorruptLog):
+        codec.decode(value.replace(right, wrong))
 
 
 @pytest.mark.parametrize(

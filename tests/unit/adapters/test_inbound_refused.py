@@ -117,6 +117,7 @@ EMPTY: list[Any] = []
         OK | {"decided_by": ["ann"]},
         OK | {"draft_digest": "ab"},
         OK | {"draft_digest": "g" * 64},
+        OK | {"draft_digest": "ab" * 33},
         OK | {"draft_digest": " ".join(["ab"] * 32)},
         OK | {"draft_digest": 1},
         OK | {"decided_at": "yesterday"},
@@ -199,10 +200,12 @@ def test_data_that_grows_beyond_the_limit_is_too_large() -> None:
 
 def test_the_first_reason_is_given() -> None:
     """What cannot be read is not looked into, and size comes before all."""
-    both = b'{"token": 1, "unknown": 1, "data": {"a": NaN}}'
+    deep = b"[" * 70 + b"]" * 70
+    for unreadable in (b"NaN", b"1e999", deep, b'"\\ud800"', b'{"a": 1, "a": 1}'):
+        both = b'{"token": 1, "unknown": %b}' % unreadable
 
-    assert _reason(both) == "unreadable"
-    assert _reason(both + b" " * RECORD_BYTES_MAX) == "too_large"
+        assert _reason(both) == "unreadable"
+        assert _reason(both + b" " * RECORD_BYTES_MAX) == "too_large"
 
 
 def test_a_forged_token_is_not_judged_here() -> None:

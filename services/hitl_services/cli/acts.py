@@ -1,0 +1,127 @@
+"""Commands that change a run: `run`, `decide`, `cancel`, `unblock`."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from hitl_events.adapters.directory import DataDirectory
+from hitl_events.adapters.system import SystemClock
+from hitl_events.domain.outcome import Outcome, refused
+from hitl_events.domain.refusals import Reason, Rejection
+from hitl_events.domain.token import TokenKeys
+from hitl_events.domain.values import value
+from hitl_events.embedded import Runtime, Setting
+from hitl_events.recipes.recipe import Recipe
+from hitl_services.cli.failure import DONE, REFUSED, one_line
+from hitl_services.cli.modules import load_recipes
+from hitl_services.cli.pages import OutcomePage
+from hitl_services.cli.progress import Spinner
+from hitl_services.cli.screen import Screen
+from hitl_services.cli.settings import Settings
+
+
+@value
+class Decision:
+    """What `hitl decide` was given."""
+
+    token: str
+    verdict: str
+    notes: str | None
+    data: Any
+    decided_by: str | None
+    decision_id: str | None
+
+
+def run(screen: Screen, settings: Settings, recipe: str, input_: Any, run_id: str | None) -> int:
+    """Start a run, or take it up, until it pauses or ends."""
+    return _acted(screen, settings, lambda runtime: runtime.run(recipe, input_, run_id))
+
+
+def decide(screen: Screen, settings: Settings, given: Decision) -> int:
+    """Bring a decision and drive its run on."""
+    missing = _without_log(settings, "invalid_token", "a token of this log", decision=True)
+    if missing is not None:
+        return _shown(screen, settings, missing)
+    return _acted(
+        screen,
+        settings,
+        lambda runtime: runtime.decide(
+            given.token,
+            given.verdict,
+            notes=given.notes,
+            data=given.data,
+            decided_by=given.decided_by,
+            decision_id=given.decision_id,
+        ),
+    )
+
+
+def cancel(screen: Screen, settings: Settings, run_id: str, reason: str) -> int:
+    """Cancel a run; its tokens die, what is to be undone is."""
+    missing = _without_log(settings, "unknown_run", "a run of this log")
+    if missing is not None:
+        return _shown(screen, settings, missing)
+    return _acted(screen, settings, lambda runtime: runtime.cancel(run_id, reason))
+
+
+def unblock(screen: Screen, settings: Settings, run_id: str) -> int:
+    """Let a blocked run go on if it fits the code of now."""
+    missing = _without_log(settings, "unknown_run", "a run of this log")
+    if missing is not None:
+        return _shown(screen, settings, missing)
+    return _acted(screen, settings, lambda runtime: runtime.unblock(run_id))
+
+
+def _without_log(
+    settings: Settings, reason: Reason, wanted: str, *, decision: bool = False
+) -> Outcome | None:
+    """The refusal where there is no log at all: a mistyped directory must not become one."""
+    if DataDirectory(settings.directory).has_log():
+        return None
+    message = f"expected {wanted}, found no log in {settings.directory}; name its place with --dir"
+    return refused((), Rejection(reason=reason, message=message), decision=decision)
+
+
+def _acted(
+    screen: Screen, settings: Settings, act: Callable[[Runtime], Awaitable[Outcome]]
+) -> int:
+    screen.shield()
+    recipes = load_recipes(settings.recipes)
+    # What the loop has to say about users' steps are tracebacks; the outcome says it in a line.
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL + 1)
+    return _shown(screen, settings, asyncio.run(_driven(screen, settings, recipes, act)))
+
+
+async def _driven(
+    screen: Screen,
+    settings: Settings,
+    recipes: list[Recipe],
+    act: Callable[[Runtime], Awaitable[Outcome]],
+) -> Outcome:
+    spinner = Spinner(screen)
+    keys = TokenKeys(settings.token_keys) if settings.token_keys else None
+    setting = Setting(channel="cli", keys=keys, only_own=True, observer=spinner)
+    with spinner.turning():
+        async with Runtime.open(settings.directory, recipes=recipes, setting=setting) as runtime:
+            return await act(runtime)
+
+
+def _shown(screen: Screen, settings: Settings, outcome: Outcome) -> int:
+    """Print the outcome; an error is named on stderr too."""
+    if settings.json:
+        screen.document(outcome.to_json())
+    else:
+        now = SystemClock().now()
+        repeated = settings.repeated
+        page = OutcomePage(outcome, now=now, width=screen.width, repeated=repeated)
+        screen.page(page.short())
+    if outcome.status != "error":
+        return DONE
+    for each in outcome.diagnostics:
+        if each.level == "error":
+            screen.note(f"hitl: {one_line(f'{each.code}: {each.message}')}")
+            break
+    return REFUSED

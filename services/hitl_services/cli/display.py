@@ -1,0 +1,71 @@
+"""JSON values of users as lines for people, bounded and harmless. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any, cast
+
+from hitl_services.cli.text import cut, harmless, harmless_lines
+
+_INDENT = "  "
+_TEXT_LINES_MAX = 2000
+
+
+def summary(held: Any, *, width: int, lines_max: int) -> list[str]:
+    """The first lines of a value, each cut to `width`: enough to know what it is about."""
+    return bounded(list(_lines(held, text_lines_max=lines_max)), width=width, lines_max=lines_max)
+
+
+def bounded(lines: list[str], *, width: int, lines_max: int) -> list[str]:
+    """At most `lines_max` lines; the last says how many were left out."""
+    if len(lines) > lines_max:
+        left_out = len(lines) - lines_max + 1
+        lines = [*lines[: lines_max - 1], f"… {left_out} more lines"]
+    return [cut(line, width) for line in lines]
+
+
+def in_a_line(held: Any, width: int) -> str:
+    """A value in one line."""
+    return cut("; ".join(line.strip() for line in _lines(held, text_lines_max=3)), width)
+
+
+def _lines(held: Any, *, text_lines_max: int = _TEXT_LINES_MAX) -> Iterator[str]:
+    if isinstance(held, dict):
+        yield from _members(cast("dict[str, Any]", held), text_lines_max)
+    elif isinstance(held, list):
+        yield from _items(cast("list[Any]", held), text_lines_max)
+    elif isinstance(held, str):
+        yield from _text(held, text_lines_max)
+    else:
+        yield "-" if held is None else json.dumps(held)
+
+
+def _members(held: dict[str, Any], text_lines_max: int) -> Iterator[str]:
+    if not held:
+        yield "(empty)"
+    for name, entry in held.items():
+        lines = list(_lines(entry, text_lines_max=text_lines_max))
+        label = harmless(name)
+        if len(lines) == 1 and not (isinstance(entry, dict | list) and entry):
+            yield f"{label}: {lines[0]}"
+            continue
+        yield f"{label}:"
+        yield from (_INDENT + line for line in lines)
+
+
+def _items(held: list[Any], text_lines_max: int) -> Iterator[str]:
+    if not held:
+        yield "(empty)"
+    for entry in held:
+        mark = "- "
+        for line in _lines(entry, text_lines_max=text_lines_max):
+            yield mark + line
+            mark = _INDENT
+
+
+def _text(text: str, lines_max: int) -> Iterator[str]:
+    lines = harmless_lines(text.rstrip("\n"))
+    yield from lines[:lines_max]
+    if len(lines) > lines_max:
+        yield f"… {len(lines) - lines_max} more lines"

@@ -1,0 +1,95 @@
+"""Errors as their exit code, their one line and, with `--json`, their document."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from hitl_events.domain.values import value
+from hitl_events.errors import (
+    CorruptLog,
+    Fenced,
+    HitlError,
+    ImpossibleHistory,
+    InvalidInput,
+    LogUnavailable,
+    NotSerialisable,
+    ReadOnlyLog,
+    RecipeError,
+    UnknownRecipe,
+    UnknownRun,
+)
+from hitl_services.cli.text import harmless, without_tokens
+
+LINE_CHARS_MAX = 2000
+
+DONE = 0
+REFUSED = 1
+USAGE = 2
+DIVERGED = 3
+BROKEN_CHAIN = 4
+UNREACHABLE = 5
+INTERRUPTED = 130
+
+_KINDS: Mapping[type[HitlError], tuple[int, str]] = {
+    UnknownRun: (REFUSED, "command.unknown_run"),
+    UnknownRecipe: (USAGE, "command.unknown_recipe"),
+    InvalidInput: (USAGE, "command.usage"),
+    NotSerialisable: (USAGE, "command.usage"),
+    RecipeError: (USAGE, "recipe.invalid"),
+    ReadOnlyLog: (USAGE, "log.read_only"),
+    LogUnavailable: (UNREACHABLE, "log.unavailable"),
+    Fenced: (UNREACHABLE, "log.unavailable"),
+    CorruptLog: (UNREACHABLE, "log.corrupt"),
+    ImpossibleHistory: (UNREACHABLE, "log.corrupt"),
+}
+
+
+@value
+class Failure:
+    """How a command ends that has no outcome to show."""
+
+    exit_code: int
+    code: str
+    message: str
+
+    def line(self) -> str:
+        """What stands on stderr: one line, no token, nothing that a terminal acts on."""
+        return one_line(self.message)
+
+    def document(self) -> dict[str, Any]:
+        """An outcome with nothing but the diagnostic."""
+        diagnostic = {"level": "error", "code": self.code, "message": self.line(), "data": {}}
+        nothing = dict.fromkeys(("run_id", "recipe", "version", "seq"))
+        shown = {"artefact": {}, "diagnostics": [diagnostic], "trace": []}
+        return {"status": "error", **nothing, **shown}
+
+
+def failure_of(error: HitlError) -> Failure:
+    """The failure that an error of the library is to the one who typed the command."""
+    kinds = (_KINDS[cls] for cls in type(error).__mro__ if cls in _KINDS)
+    exit_code, code = next(kinds, (REFUSED, "command.engine_error"))
+    return Failure(exit_code=exit_code, code=code, message=str(error))
+
+
+def usage(message: str) -> Failure:
+    """A command line that can not be understood."""
+    return Failure(exit_code=USAGE, code="command.usage", message=message)
+
+
+def unexpected(error: BaseException) -> Failure:
+    """A defect of ours: what and where, so that it can be told, without a traceback."""
+    at = error.__traceback__
+    while at is not None and at.tb_next is not None:
+        at = at.tb_next
+    where = "" if at is None else f" at {at.tb_frame.f_code.co_filename}:{at.tb_lineno}"
+    said = f"{type(error).__name__}: {error}{where}"
+    message = f"expected no error, found one in hitl itself: {said}; please report this line"
+    return Failure(exit_code=REFUSED, code="command.engine_error", message=message)
+
+
+def one_line(message: str) -> str:
+    """A message as one harmless line of a bounded length."""
+    flat = " ".join(message.split())
+    shown = harmless(without_tokens(flat))
+    return shown if len(shown) <= LINE_CHARS_MAX else f"{shown[:LINE_CHARS_MAX]}..."
