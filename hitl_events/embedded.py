@@ -191,14 +191,14 @@ class Runtime:
         return await self._settle(named, asked, decision=False)
 
     async def _settle(self, run_id: RunId | None, asked: Submission, *, decision: bool) -> Outcome:
-        if run_id is None:
-            return await self._refused(await self._partition.ask(asked), decision=decision)
-        if self._only is not None:
+        if self._only is not None and run_id is not None:
             self._only.add(run_id)
-        answer, events = await self._partition.settled(run_id, asked)
+        answer, events = await self._partition.ask(asked)
         if answer.reason is not None:
             return await self._refused(answer, decision=decision)
-        return self._outcome(events if events is not None else await self.history(run_id))
+        if events is None:
+            events = await self.history(answer.run_id) if answer.run_id is not None else ()
+        return self._outcome(events)
 
     async def _refused(self, answer: Answer, *, decision: bool) -> Outcome:
         events = await self.history(answer.run_id) if answer.run_id is not None else ()

@@ -178,6 +178,10 @@ class Codec(Protocol):
         """The event; `CorruptLog` for bytes that are not exactly one."""
         ...
 
+    def names(self, value: bytes) -> tuple[str, ...]:
+        """The fields that a record of one event has, by the schema in which it was written."""
+        ...
+
 
 class RecipeDriver(Protocol):
     """Drives one run's recipe by its events; `RecipeStopped` where the code does not fit them."""

@@ -25,7 +25,7 @@ _OS_PROBLEMS = {
 _SQLITE_PROBLEMS = {
     sqlite3.SQLITE_FULL: _MAKE_ROOM,
     sqlite3.SQLITE_READONLY: f"it is read-only: change its mode, or {_ELSEWHERE}",
-    sqlite3.SQLITE_CANTOPEN: f"it cannot be opened: check its mode and folder, or {_ELSEWHERE}",
+    sqlite3.SQLITE_CANTOPEN: f"it cannot be opened: its folder must be writable, copy it or {_ELSEWHERE}",
     sqlite3.SQLITE_PERM: f"permission denied: change its mode or owner, or {_ELSEWHERE}",
     sqlite3.SQLITE_NOTADB: f"it is no SQLite database: move it away, or {_ELSEWHERE}",
     sqlite3.SQLITE_BUSY: "another process kept it locked: end the process that hangs on it",

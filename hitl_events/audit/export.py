@@ -7,8 +7,8 @@ read by a person, checked without a log, and imported as it was. No token stands
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import fields
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict
 from datetime import datetime
 from hashlib import sha256
 from typing import Any
@@ -29,7 +29,7 @@ _FINGERPRINT = slice(2, 10)
 def export_line(
     value: bytes, codec: Codec, *, partition: int | None = None, offset: int | None = None
 ) -> dict[str, Any]:
-    """One event as the JSON object of its line; `CorruptLog` for what is no event.
+    """One event as the JSON object of its line; `CorruptLog` for what is none.
 
     `schema` is the 64-bit fingerprint as a number, so highest byte first; the record has it lowest
     byte first.
@@ -44,39 +44,39 @@ def export_line(
         line["partition"] = partition
     if offset is not None:
         line["offset"] = offset
-    for field in fields(event):
-        line[field.name] = _readable(event, field.name)
+    # By the record's own schema: its line is the same after a later release has added a field.
+    for name in codec.names(value):
+        line[name] = _readable(event, name)
     return line
 
 
 def spelt(line: Mapping[str, Any]) -> bytes:
-    """The one spelling of an event's line: canonical JSON. `NotSerialisable` where there is none."""
-    # Field by field, because user data may be nested as deeply as `canonical` allows.
-    parts = [canonical.dumps(name) + b":" + canonical.dumps(line[name]) for name in sorted(line)]
+    """The one spelling of a line: canonical JSON, but the End line keeps the order of its names."""
+    names = line if line.get("type") == END_TYPE else sorted(line)
+    # Name by name, because user data may itself be nested as deeply as `canonical` allows.
+    parts = [canonical.dumps(name) + b":" + _spelt(name, line[name]) for name in names]
     return b"{" + b",".join(parts) + b"}"
 
 
-def export_lines(
-    runs: Iterable[tuple[str, Sequence[bytes]]], codec: Codec
-) -> Iterator[dict[str, Any]]:
-    """The lines of these runs (id and record values, in order of their start), the End line last.
+def export_lines(runs: Iterable[tuple[str, Iterable[bytes]]], codec: Codec) -> Iterator[bytes]:
+    """The spelt lines of runs (id and record values), given in the order of their start; End is last.
 
-    Holds one run's values at a time.
+    Each ends with a line feed. Holds one event at a time.
     """
     end = End()
     for run_id, values in runs:
         for value in values:
-            yield export_line(value, codec)
+            yield spelt(export_line(value, codec)) + b"\n"
             end.add(run_id, value)
-    yield end.to_json()
+    yield spelt(end.to_json()) + b"\n"
 
 
 class End:
     """Gathers what the End line says while the lines of events go by.
 
-    `heads` stands in the order of the runs, so that runs that change places are found. Where lines
-    have an offset, `offsets` is the SHA-256 of all `partition:offset` with a line end each: nothing
-    else in the file would tell that one was edited.
+    `heads` stands in the order of the runs, so that two runs that change places are found. Where
+    lines have an offset, `offsets` is the SHA-256 of all `partition:offset` with a line feed each:
+    nothing else in the file would tell that one was edited.
     """
 
     def __init__(self) -> None:
@@ -90,20 +90,56 @@ class End:
     ) -> None:
         """The next event's line."""
         self._events += 1
-        self._heads[run_id] = value
+        self._heads[run_id] = sha256(value).digest()
         if partition is not None or offset is not None:
             self._has_offsets = True
             self._offsets.update(f"{partition}:{offset}\n".encode())
 
     def to_json(self) -> dict[str, Any]:
-        """The End line as a JSON object, to be spelt in this order."""
-        heads = {run_id: sha256(value).hexdigest() for run_id, value in self._heads.items()}
+        """The End line as a JSON object; give it to `spelt`, which keeps its order."""
         line: dict[str, Any] = {
             "type": END_TYPE,
-            "runs": len(heads),
+            "runs": len(self._heads),
             "events": self._events,
-            "heads": heads,
+            "heads": {run_id: head.hex() for run_id, head in self._heads.items()},
         }
         if self._has_offsets:
             line["offsets"] = self._offsets.hexdigest()
         return line
+
+
+def _spelt(name: str, held: object) -> bytes:
+    if not isinstance(held, dict) or name != "heads":
+        return canonical.dumps(held)
+    pairs = (canonical.dumps(key) + b":" + canonical.dumps(head) for key, head in held.items())
+    return b"{" + b",".join(pairs) + b"}"
+
+
+def _readable(event: Event, name: str) -> object:
+    held = getattr(event, name)
+    match held:
+        case bytes() if name in USER_DATA:
+            return _json(event, name, held)
+        case bytes():
+            return held.hex()
+        case datetime():
+            return iso(held)
+        case tuple():
+            return list(held)
+        case Source() | About():
+            return asdict(held)
+        case _:
+            return held
+
+
+def _json(event: Event, name: str, data: bytes) -> object:
+    """User data; of bytes that are not canonical JSON the line would not tell which they were."""
+    try:
+        held = canonical.loads(data)
+        if canonical.dumps(held) == data:
+            return held
+        problem = "JSON that is not spelt canonically"
+    except (ValueError, NotSerialisable, RecursionError) as error:
+        problem = f"bytes that are none ({error})"
+    where = f"run {event.run_id!r}, event {event.seq}"
+    raise CorruptLog(where, f"expected canonical JSON in {name!r}, found {problem}")

@@ -94,7 +94,8 @@ class ActiveRun:
             head=self.head,
             status=word,
             due=next_due(run, self.running),
-            busy=word in {"running", "blocked"} or bool(self.running),
+            # a run that is left here (to its own owner) may have more to do than its events say
+            busy=word in {"running", "blocked"} or bool(self.running) or self.left,
         )
 
     @property

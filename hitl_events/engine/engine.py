@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from hitl_events.domain.commands import CancelRun, Decide, StartRun, UnblockRun
+from hitl_events.domain.commands import Decide, StartRun, UnblockRun
 from hitl_events.domain.decide import rejection_of
 from hitl_events.domain.events import DecisionRejected, Event
 from hitl_events.domain.process import Ruling, process
@@ -138,6 +138,8 @@ class Engine:
             return
         state = active.state if active else None
         if isinstance(command, StartRun) and state is None:
+            if self._is_others(entry, command):
+                return
             refusal = self._start_problem(command)
             if refusal is not None:
                 self._refuse(entry, refusal)
@@ -153,6 +155,12 @@ class Engine:
             self._apply(entry, active, ruling)
         else:
             self._answer_without_event(entry, active, ruling)
+
+    def _is_others(self, entry: Submission, command: StartRun) -> bool:
+        """A start in the intake whose recipe a short-lived owner lacks waits for another owner."""
+        if entry.settles is None or self._tools.only is None:
+            return False
+        return self._tools.recipes.find(command.recipe, command.version) is None
 
     def _start_problem(self, command: StartRun) -> Rejection | None:
         found = self._tools.recipes.find(command.recipe, command.version)
@@ -199,8 +207,7 @@ class Engine:
         if active is None or not isinstance(ruling, Repeat):
             return
         self._answer(entry, active.run_id, ruling.seq, ruling.rejection)
-        if isinstance(entry.command, StartRun | Decide | CancelRun):
-            self._append(active, self._drive.wake(active, self._now))
+        self._append(active, self._drive.wake(active, self._now))
 
     def _append(self, active: ActiveRun, starts: list[StepStart]) -> None:
         """Put the run's new events and steps into the batch, all of them at once."""
@@ -256,5 +263,8 @@ class Engine:
         if isinstance(entry, Submission):
             message = f"expected to process the record, found {type(error).__name__} in the engine"
             self._refuse(entry, Rejection(reason="engine_error", message=message))
+            if held is not None and held.running and run_id is not None:
+                # nobody knows its running steps any more: it is to take them up again
+                self._turn.deferred.append(Wake(run_id=run_id))
         elif run_id is not None:
             self._faulty.add(run_id)

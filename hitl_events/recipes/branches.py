@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Awaitable, Callable, Coroutine
 from heapq import heappop, heappush
 from types import CoroutineType
@@ -31,8 +30,12 @@ class Branch:
     def close(self) -> None:
         """End the coroutine; what its `finally` asks for is ignored."""
         self.closed = True
-        with contextlib.suppress(RuntimeError):  # "coroutine ignored GeneratorExit"
+        try:
             self.body.close()
+        except KeyboardInterrupt:
+            raise
+        except BaseException:  # noqa: BLE001, S110 - it is over, whatever its `finally` raises
+            pass
 
 
 class Group:
@@ -131,8 +134,10 @@ class Branches:
             except RecipeSpins:
                 message = "expected the recipe to await within seconds, found it computing on"
                 raise RecipeStopped("recipe.stuck", message) from None
-            except Exception as raised:  # noqa: BLE001 - whatever the user's recipe raises
-                self._ended(branch, None, raised)
+            except KeyboardInterrupt:
+                raise
+            except BaseException as raised:  # noqa: BLE001 - whatever the user's recipe raises
+                self._ended(branch, None, _as_error(raised))
                 return
             result, error = None, None
             if isinstance(asked, (StepCall, GateCall)):
@@ -241,6 +246,14 @@ def _is_below(branch: Branch, group: Group) -> bool:
             return True
         above = above.group.owner
     return False
+
+
+def _as_error(raised: BaseException) -> Exception:
+    """`SystemExit` or a cancellation out of a recipe ends its run, not the process."""
+    if isinstance(raised, Exception):
+        return raised
+    found = type(raised).__name__
+    return RecipeError(f"expected the recipe to return or to raise an Exception, found {found}")
 
 
 async def _await(item: Awaitable[Any]) -> Any:

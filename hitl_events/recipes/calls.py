@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
 
 from hitl_events.domain.events import DecisionReceived
-from hitl_events.domain.values import digest
+from hitl_events.domain.values import digest, is_unicode
 from hitl_events.errors import RecipeError
 from hitl_events.recipes import values
 from hitl_events.recipes.step import StepSpec
@@ -86,6 +86,7 @@ class GateCall(Call[_T]):
 
     __slots__ = (
         "data",
+        "data_schema",
         "draft",
         "draft_digest",
         "expires_in",
@@ -100,6 +101,7 @@ class GateCall(Call[_T]):
         self.draft_digest = digest(draft)
         self.verdicts = options.verdicts
         self.data = options.data
+        self.data_schema = options.data_schema
         self.pause_kind = options.pause_kind
         self.expires_in = options.expires_in
         self.on_expiry = options.on_expiry
@@ -108,7 +110,7 @@ class GateCall(Call[_T]):
 class GateOptions:
     """How a gate behaves, checked once."""
 
-    __slots__ = ("data", "expires_in", "on_expiry", "pause_kind", "verdicts")
+    __slots__ = ("data", "data_schema", "expires_in", "on_expiry", "pause_kind", "verdicts")
 
     def __init__(
         self,
@@ -124,13 +126,14 @@ class GateOptions:
         if isinstance(verdicts, str) or not verdicts or len(set(verdicts)) != len(verdicts):
             raise RecipeError(f"expected one or more different verdicts, found {verdicts!r}")
         for verdict in (*verdicts, on_expiry or "-"):
-            if not 1 <= len(verdict) <= VERDICT_CHARS_MAX:
+            if not 1 <= len(verdict) <= VERDICT_CHARS_MAX or not is_unicode(verdict):
                 message = f"expected verdicts of 1 to {VERDICT_CHARS_MAX} characters"
-                raise RecipeError(f"{message}, found one of {len(verdict)}")
+                raise RecipeError(f"{message}, found {verdict[:VERDICT_CHARS_MAX]!r}")
         if on_expiry is not None and expires_in is None:
             raise RecipeError("expected expires_in with on_expiry, found on_expiry alone")
         self.verdicts = tuple(verdicts)
         self.data = data
+        self.data_schema = None if data is None else values.json_schema(data)
         self.pause_kind = kind
         self.on_expiry = on_expiry
         wait = timedelta(seconds=expires_in) if isinstance(expires_in, (int, float)) else expires_in

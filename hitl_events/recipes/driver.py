@@ -307,13 +307,12 @@ def _request(call: Call[Any]) -> Request:
             call=call,
         )
     assert isinstance(call, GateCall)
-    schema = None if call.data is None else values.json_schema(call.data)
     return GateRequest(
         key=call.key[1:],
         draft=call.draft,
         draft_digest=call.draft_digest,
         verdicts=call.verdicts,
-        data_schema=schema,
+        data_schema=call.data_schema,
         pause_kind=call.pause_kind,
         expires_in=call.expires_in,
         on_expiry=call.on_expiry,

@@ -100,7 +100,11 @@ def enter_step(step: Step) -> None:
 
 def seconds(duration: timedelta | float | None) -> float | None:
     """A duration option in seconds."""
-    return duration.total_seconds() if isinstance(duration, timedelta) else duration
+    found = duration.total_seconds() if isinstance(duration, timedelta) else duration
+    if found is not None and not 0 < found <= PAUSE_S_MAX:
+        wanted = f"expected timeout_s of more than 0 and at most {PAUSE_S_MAX} (a year)"
+        raise RecipeError(f"{wanted}, found {found}")
+    return found
 
 
 def name_of(function: object, given: str | None) -> str:

@@ -49,7 +49,7 @@ def load(data: bytes, annotation: Any) -> Any:
         return canonical.loads(data)
     try:
         return adapter.validate_json(data, by_alias=True, by_name=True)
-    except ValidationError as error:
+    except Exception as error:  # noqa: BLE001 - validators of the user's may raise anything
         raise InvalidInput(_said(error)) from None
 
 
@@ -80,7 +80,7 @@ def _rebuilt(held: Any, annotation: Any) -> Any:
         return held
     try:
         return adapter.validate_python(held, by_alias=True, by_name=True)
-    except ValidationError as error:
+    except Exception as error:  # noqa: BLE001 - validators of the user's may raise anything
         raise InvalidInput(_said(error)) from None
 
 
@@ -98,8 +98,23 @@ def _parameters(function: Callable[..., Any]) -> tuple[list[tuple[int, Any]], di
 
 def json_schema(annotation: Any) -> bytes | None:
     """The JSON schema of an annotation in canonical bytes; None where anything fits."""
+    try:
+        return _cached_schema(annotation)
+    except TypeError:
+        return _make_schema(annotation)  # an annotation that can not be hashed
+
+
+def _make_schema(annotation: Any) -> bytes | None:
     adapter = _adapter(annotation)
-    return None if adapter is None else canonical.dumps(adapter.json_schema(mode="validation"))
+    try:
+        return None if adapter is None else canonical.dumps(adapter.json_schema(mode="validation"))
+    except PydanticUserError as error:
+        wanted = getattr(annotation, "__qualname__", annotation)
+        message = f"expected a type that has a JSON schema, found {wanted}: {error.message}"
+        raise RecipeError(message) from error
+
+
+_cached_schema = lru_cache(_ADAPTERS_CACHED)(_make_schema)
 
 
 def return_type(function: Callable[..., Any]) -> Any:
@@ -134,8 +149,10 @@ def _plain(value: Any, path: str, depth: int) -> Any:
     return value
 
 
-def _said(error: ValidationError) -> str:
+def _said(error: Exception) -> str:
     """Where and why a value does not fit, without the value itself."""
+    if not isinstance(error, ValidationError):
+        return f"expected a value that its type takes, found {type(error).__name__} raised by it"
     problems = [
         f"at {'.'.join(str(part) for part in problem['loc']) or '$'}: {problem['msg']}"
         for problem in error.errors(include_url=False, include_input=False, include_context=False)

@@ -54,7 +54,9 @@ class Executor:
                 async with limit:
                     output = await self._call(spec.function, args, kwargs)
             packed = _packed(call, output)
-        except Exception as error:  # noqa: BLE001 - whatever the user's step raises is its result
+        except BaseException as error:
+            if isinstance(error, KeyboardInterrupt | GeneratorExit) or _is_cancelled(error):
+                raise
             over = spec.timeout_s is not None and limit.expired()
             self._report(self._failed(start, began_s, error, timed_out=over))
             return
@@ -84,7 +86,7 @@ class Executor:
         )
 
     def _failed(
-        self, start: StepStart, began_s: float, error: Exception, *, timed_out: bool
+        self, start: StepStart, began_s: float, error: BaseException, *, timed_out: bool
     ) -> StepReport:
         spec: StepSpec = start.request.call.spec
         if timed_out and spec.once:
@@ -124,7 +126,13 @@ def _packed(call: StepCall[Any], output: Any) -> bytes:
     return packed
 
 
-def _said(error: Exception) -> tuple[str, str]:
+def _is_cancelled(error: BaseException) -> bool:
+    """True if we are to stop; False for a cancellation of the step's own making."""
+    task = asyncio.current_task()
+    return isinstance(error, asyncio.CancelledError) and (task is None or task.cancelling() > 0)
+
+
+def _said(error: BaseException) -> tuple[str, str]:
     if isinstance(error, TooLarge):
         name = "output.too_large"
     elif isinstance(error, NotSerialisable):

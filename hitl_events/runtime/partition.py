@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Protocol
 
-from hitl_events.domain.events import Event
 from hitl_events.domain.evolve import fold
 from hitl_events.domain.state import status
 from hitl_events.domain.values import RunId
 from hitl_events.engine.inputs import Submission
 from hitl_events.errors import Fenced, HitlError, LogUnavailable
-from hitl_events.ports import Answer, Codec
+from hitl_events.ports import Codec
 from hitl_events.runtime.runner import CLOSED, PartitionLog, Runner
+from hitl_events.runtime.waiters import Settled
 
 OWN_POLL_S = 0.02
 """How often a process that waits for the ownership tries the lock (a try costs 3 us)."""
@@ -89,43 +89,24 @@ class Partition:
         if self._closing.is_set():
             raise LogUnavailable(CLOSED)
 
-    async def ask(self, submission: Submission) -> Answer:
-        """What becomes of a command, once that is durable."""
+    async def ask(self, submission: Submission) -> Settled:
+        """What becomes of a command, and its run's events once it pauses, ends or blocks."""
         self._check_open()
         if self._runner is not None:
             return await self._runner.submit(submission)
         offset = await self._log.put(submission.record())
-        while True:
-            answer = await self._log.answer(offset)
-            if answer is not None:
-                return answer
+        while (answer := await self._log.answer(offset)) is None:
             self._check_open()
             await self._pause(OWN_POLL_S)
-
-    async def settled(
-        self, run_id: RunId, ask: Submission
-    ) -> tuple[Answer, Sequence[Event] | None]:
-        """`ask`, then wait until the run rests: its events, None where the log is to be read."""
-        runner = self._runner
-        if runner is None:
-            answer = await self.ask(ask)
-            if answer.reason is None:
-                await self._rest(run_id)
-            return answer, None
-        waiter = runner.settled(run_id)
-        try:
-            answer = await self.ask(ask)
-            return answer, (await waiter if answer.reason is None else None)
-        finally:
-            runner.forget(run_id, waiter)
+        if answer.reason is None and answer.run_id is not None:
+            await self._rest(answer.run_id)
+        return answer, None
 
     async def _rest(self, run_id: RunId) -> None:
         """Wait for a run that another process may drive, or we do once it has gone."""
         while True:
-            runner = self._runner
-            if runner is not None:
-                runner.wake(run_id)
-                await runner.settled(run_id)
+            if self._runner is not None:
+                await self._runner.wake(run_id)
                 return
             values = (await self._log.load([run_id])).get(run_id, ())
             run = fold(self._codec.decode(value) for value in values)

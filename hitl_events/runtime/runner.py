@@ -14,7 +14,6 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from hitl_events.domain.events import Event
 from hitl_events.domain.values import RunId
 from hitl_events.engine.engine import Engine
 from hitl_events.engine.inputs import Due, Input, Submission, Wake
@@ -25,7 +24,7 @@ from hitl_events.ports import Answer, Clock, EventLog, InboundRecord, Intake, Ru
 from hitl_events.runtime.executor import Executor
 from hitl_events.runtime.foreign import outside_of_tasks
 from hitl_events.runtime.observer import Observer
-from hitl_events.runtime.waiters import Waiters
+from hitl_events.runtime.waiters import Waiter, Waiters
 
 BATCH_INPUTS_MAX = 512
 """Inputs of one commit: about 1,500 events of 350 B, half a megabyte."""
@@ -70,7 +69,7 @@ class Runner:
         self._engine = Engine(tools)
         self._executor = Executor(clock, self._push)
         self._queue: deque[Input] = deque()
-        self._tickets: dict[int, asyncio.Future[Answer]] = {}
+        self._tickets: dict[int, Waiter] = {}
         self._waiters = Waiters()
         self._wakeup = asyncio.Event()
         self._running: set[asyncio.Task[None]] = set()
@@ -84,26 +83,21 @@ class Runner:
 
     # asked by the runtime
 
-    def submit(self, command: Submission) -> asyncio.Future[Answer]:
-        """Bring the owner's own command; the answer comes after its commit."""
+    def submit(self, command: Submission) -> Waiter:
+        """Bring the owner's own command: refused, or done when its run pauses, ends or blocks."""
         self._last_ticket += 1
-        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._tickets[self._last_ticket] = answer
-        command.ticket = self._last_ticket  # type: ignore[misc]  # its envelope, before anybody sees it
+        waiter: Waiter = asyncio.get_running_loop().create_future()
+        self._tickets[self._last_ticket] = waiter
+        command.ticket = self._last_ticket  # type: ignore[misc]  # before anybody sees it
         self._push(command)
-        return answer
+        return waiter
 
-    def settled(self, run_id: RunId) -> asyncio.Future[Sequence[Event] | None]:
-        """When the run next pauses, ends or blocks: its events, None where the log must be read."""
-        return self._waiters.add(run_id)
-
-    def forget(self, run_id: RunId, waiter: asyncio.Future[Sequence[Event] | None]) -> None:
-        """Nobody waits there any more."""
-        self._waiters.remove(run_id, waiter)
-
-    def wake(self, run_id: RunId) -> None:
-        """Take a run up (again)."""
+    def wake(self, run_id: RunId) -> Waiter:
+        """Take a run up (again), until it pauses, ends or blocks."""
+        waiter: Waiter = asyncio.get_running_loop().create_future()
+        self._waiters.add(run_id, waiter, Answer(run_id=run_id, seq=None))
         self._push(Wake(run_id=run_id))
+        return waiter
 
     def stop(self) -> None:
         """End `serve` after the current turn."""
@@ -132,10 +126,7 @@ class Runner:
                     task.cancel()
         finally:
             self._executor.close()
-            self._waiters.close(failure)
-            for answer in self._tickets.values():
-                if not answer.done():
-                    answer.set_exception(failure or LogUnavailable(CLOSED))
+            self._waiters.close(self._tickets.values(), failure or LogUnavailable(CLOSED))
         if failure is not None:
             raise failure
 
@@ -217,9 +208,11 @@ class Runner:
 
     async def _follow(self, turn: Turn) -> None:
         for ticket, answer in turn.answers:
-            waiting = self._tickets.pop(ticket, None)
-            if waiting is not None and not waiting.done():
-                waiting.set_result(answer)
+            waiter = self._tickets.pop(ticket)
+            if answer.reason is None and answer.run_id is not None:
+                self._waiters.add(answer.run_id, waiter, answer)
+            elif not waiter.done():
+                waiter.set_result((answer, None))
         for run_id, position in turn.touched.items():
             if run_id in self._waiters:
                 active = self._engine.look(run_id)

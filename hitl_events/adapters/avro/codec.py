@@ -45,6 +45,10 @@ class AvroCodec:
             raise CorruptLog(_what(value), f"expected {end} bytes, found {len(value)}")
         return event  # type: ignore[no-any-return]  # what the compiled function made
 
+    def names(self, value: bytes) -> tuple[str, ...]:
+        self._readers.get(value[: schemas.HEAD_BYTES]) or self._known(value)
+        return record_names(value[: schemas.HEAD_BYTES])
+
     def _compile(self, event_type: type[Event]) -> Writer:
         return self._writers.setdefault(event_type, event_writer(event_type.__name__))
 
@@ -66,6 +70,12 @@ def event_writer(name: str) -> Writer:
 def record_reader(head: bytes) -> Reader:
     """Reads records with that head: events as values, commands as dicts."""
     return compile_reader(schemas.load(schemas.released()[head]), _CLASSES)
+
+
+@cache
+def record_names(head: bytes) -> tuple[str, ...]:
+    """The fields of records with that head."""
+    return tuple(field["name"] for field in schemas.load(schemas.released()[head])["fields"])
 
 
 def _what(value: bytes) -> str:

@@ -17,10 +17,8 @@ from hitl_events.adapters.avro.schemas import INDEX, Schema, folder
 def index_of(schemas: Path) -> dict[str, str]:
     """Fingerprint (hex, as it stands in a record) -> file, of every schema in the folder."""
     files = sorted(schemas.rglob("*.avsc"))
-    return {
-        crc_64_avro(json.loads(file.read_text(encoding="utf-8"))): file.relative_to(schemas).as_posix()
-        for file in files
-    }
+    found = {file.relative_to(schemas).as_posix(): file.read_bytes() for file in files}
+    return {crc_64_avro(json.loads(text)): path for path, text in found.items()}
 
 
 def crc_64_avro(schema: Schema) -> str:

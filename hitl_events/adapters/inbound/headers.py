@@ -50,7 +50,7 @@ class Headers:
         return joined
 
     def run_id(self) -> RunId:
-        """The id of a run whose start names none: one record gives one, however often it is read."""
+        """The id of a run whose start names none: the same each time the record is read."""
         return RunId(str(uuid5(RUN_NAMESPACE, position(self._source))))
 
     def traceparent(self) -> str | None:

@@ -25,9 +25,10 @@ def bounded(lines: list[str], *, width: int, lines_max: int) -> list[str]:
     return [cut(line, width) for line in lines]
 
 
-def in_a_line(held: Any, width: int) -> str:
-    """A value in one line."""
-    return cut("; ".join(line.strip() for line in _lines(held, text_lines_max=3)), width)
+def in_a_line(held: Any, width: int | None) -> str:
+    """A value in one line, cut where there is a width."""
+    line = "; ".join(line.strip() for line in _lines(held, text_lines_max=3))
+    return line if width is None else cut(line, width)
 
 
 def _lines(held: Any, *, text_lines_max: int = _TEXT_LINES_MAX) -> Iterator[str]:

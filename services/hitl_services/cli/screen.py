@@ -40,6 +40,11 @@ class Screen:
         return max(shutil.get_terminal_size().columns, _WIDTH_MIN)
 
     @property
+    def is_terminal(self) -> bool:
+        """Whether pages go to a terminal."""
+        return self._out.isatty()
+
+    @property
     def watched(self) -> bool:
         """Whether somebody sees stderr while it is written."""
         return sys.stderr is not None and sys.stderr.isatty()  # None: a closed descriptor
@@ -65,7 +70,7 @@ class Screen:
 
     def page(self, lines: Iterable[Line]) -> None:
         """Lines for people. They are never wrapped: a token must stay in one piece."""
-        if self._out.isatty() and not self._gone:
+        if self.is_terminal and not self._gone:
             self._coloured(lines)
             return
         for line in lines:

@@ -1,0 +1,184 @@
+"""Commands that show runs: `pending`, `show`, `trace`, `runs`. They only read."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+
+from hitl_events.adapters.system import SystemClock
+from hitl_events.domain.events import Event
+from hitl_events.domain.evolve import fold
+from hitl_events.domain.outcome import Outcome, as_json
+from hitl_events.domain.trace import TraceEntry, trace
+from hitl_events.domain.values import RunId, value
+from hitl_events.errors import InvalidInput
+from hitl_events.ports import RunPosition
+from hitl_services.cli.display import in_a_line
+from hitl_services.cli.failure import DONE
+from hitl_services.cli.pages import STYLES, OutcomePage
+from hitl_services.cli.progress import progress
+from hitl_services.cli.rows import STATUSES, OpenGate, RunRow, row_of
+from hitl_services.cli.screen import Line, Screen
+from hitl_services.cli.settings import Settings
+from hitl_services.cli.store import Store, start_of
+from hitl_services.cli.tables import pending_page, runs_page
+from hitl_services.cli.text import clock, counted, cut, quoted
+
+_MAY_HAVE_GATES = frozenset({"paused", "running", "blocked"})
+
+
+@value
+class Wanted:
+    """Which entries of a list: of a recipe, waiting so long, with a status, so many."""
+
+    recipe: str | None = None
+    older_than: timedelta | None = None
+    status: str | None = None
+    limit: int | None = None
+
+
+def pending(screen: Screen, settings: Settings, wanted: Wanted) -> int:
+    """The open gates, the longest waiting first."""
+    now = SystemClock().now()
+    with Store.open(settings) as store:
+        gates = asyncio.run(_open_gates(screen, store, wanted, now))
+    gates.sort(key=lambda gate: gate.paused.recorded_at)
+    shown = gates[: wanted.limit]
+    if settings.json:
+        screen.document([gate.to_json() for gate in shown])
+        return DONE
+    if not shown:
+        screen.page([[_none("no open gates", settings, store)]])
+        return DONE
+    screen.page(pending_page(shown, now, screen.width))
+    left_out = len(gates) - len(shown)
+    more = f", {counted(left_out, 'more')[:-1]} left out by --limit" if left_out else ""
+    decide = f"hitl decide TOKEN VERDICT{settings.repeated}"
+    screen.page([[], [f"{counted(len(shown), 'open gate')}{more}; decide with ", (decide, "bold")]])
+    return DONE
+
+
+async def _open_gates(
+    screen: Screen, store: Store, wanted: Wanted, now: datetime
+) -> list[OpenGate]:
+    found: list[OpenGate] = []
+    with progress(screen, "reading runs", None) as told:
+        async for piece in store.positions(_MAY_HAVE_GATES):
+            loaded = await store.log.load([position.run_id for position in piece])
+            for values in loaded.values():
+                found += _gates_of(store, store.decoded(values))
+            told(len(piece))
+    return [gate for gate in found if _is_wanted(gate, wanted, now)]
+
+
+def _gates_of(store: Store, events: Sequence[Event]) -> Iterator[OpenGate]:
+    run = fold(events)
+    if run is None:
+        return
+    for gate in run.pending.values():
+        paused = gate.paused
+        keys, seed = store.keys, run.started.seed
+        token = keys and keys.issue(paused.run_id, paused.seq, seed, paused.token_kid)
+        yield OpenGate(started=run.started, paused=paused, token=token)
+
+
+def _is_wanted(gate: OpenGate, wanted: Wanted, now: datetime) -> bool:
+    older_than = wanted.older_than
+    return (wanted.recipe is None or gate.started.recipe == wanted.recipe) and (
+        older_than is None or now - gate.paused.recorded_at >= older_than
+    )
+
+
+def runs(screen: Screen, settings: Settings, wanted: Wanted) -> int:
+    """The runs in the order of their start; `limit` keeps the last."""
+    with Store.open(settings) as store:
+        rows = asyncio.run(_rows(screen, store, wanted))
+    if settings.json:
+        screen.document([row.to_json() for row in rows])
+    elif rows:
+        screen.page(runs_page(rows, SystemClock().now(), screen.width))
+    else:
+        screen.page([[_none("no runs", settings, store)]])
+    return DONE
+
+
+async def _rows(screen: Screen, store: Store, wanted: Wanted) -> list[RunRow]:
+    statuses = None if wanted.status is None else STATUSES.get(wanted.status, {wanted.status})
+    kept: deque[RunRow] = deque(maxlen=wanted.limit)
+    with progress(screen, "reading runs", None) as told:
+        async for piece in store.positions(statuses):
+            loaded = await store.log.load([position.run_id for position in piece])
+            rows = [_row(store, position, loaded[position.run_id]) for position in piece]
+            kept.extend(row for row in rows if wanted.recipe in {None, row.started.recipe})
+            told(len(piece))
+    return list(kept)
+
+
+def _row(store: Store, position: RunPosition, values: Sequence[bytes]) -> RunRow:
+    # a later event may have been added since the position was read
+    last = position.seq - 1
+    first = start_of(store.decoded(values[:1]))
+    return row_of(position, first, store.codec.decode(values[last]))
+
+
+def show(screen: Screen, settings: Settings, run_id: str, at: int | None) -> int:
+    """The outcome now, or as it was at event `at`."""
+    with Store.open(settings) as store:
+        events = asyncio.run(store.history(run_id))
+    if at is not None and at > len(events):
+        raise InvalidInput(f"expected an event from 1 to {len(events)} as --at, found {at}")
+    outcome = store.outcome(events[:at])
+    if settings.json:
+        screen.document(outcome.to_json())
+        return DONE
+    now = SystemClock().now() if at is None else events[at - 1].recorded_at
+    page = OutcomePage(outcome, now=now, width=screen.width, repeated=settings.repeated)
+    screen.page(page.full())
+    return DONE
+
+
+def show_trace(screen: Screen, settings: Settings, run_id: str) -> int:
+    """The trace of a run."""
+    with Store.open(settings) as store:
+        entries = trace(asyncio.run(store.history(run_id)))
+    if settings.json:
+        screen.document([as_json(entry) for entry in entries])
+    else:
+        screen.page(_trace_page(entries, screen.width if screen.is_terminal else None))
+    return DONE
+
+
+def _trace_page(entries: Sequence[TraceEntry], width: int | None) -> Iterator[Line]:
+    """A line for each entry: seq, time, kind, and what it says; whole in a pipe."""
+    digits = len(str(entries[-1].seq))
+    for entry in entries:
+        at = clock(datetime.fromisoformat(entry.at))
+        head = f"{entry.seq:>{digits}}  {at}  "
+        kind = f"{entry.kind:<17}"
+        left = None if width is None else width - len(head) - len(kind) - 1
+        said = in_a_line(_told(entry), left)
+        yield [(head, "dim"), (kind, _trace_style(entry.kind)), " ", said]
+
+
+def _told(entry: TraceEntry) -> dict[str, object]:
+    """The data without what the page says elsewhere or only a program needs."""
+    hidden = {"gate_id", "draft_digest", "duration_us"}
+    dull = {("occurrence", 1), ("attempt", 1), ("kind", "step")}
+    return {
+        name: ", ".join(held) if name == "verdicts" else held
+        for name, held in entry.data.items()
+        if name not in hidden and (name, held if isinstance(held, str | int) else None) not in dull
+    }
+
+
+def _trace_style(kind: str) -> str:
+    if kind in {"run.error", "step.failed", "run.blocked", "decision.rejected", "run.cancelled"}:
+        return STYLES["error"]
+    return STYLES["pending"] if kind == "run.paused" else "bold"
+
+
+def _none(what: str, settings: Settings, store: Store) -> str:
+    place = settings.directory
+    return f"{what}: there is no log in {place} yet" if store.empty else f"{what} in {place}"
