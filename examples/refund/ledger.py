@@ -10,7 +10,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, TextIO
@@ -73,7 +73,7 @@ class Ledger:
             return new
 
     @contextmanager
-    def _locked(self) -> Iterator[TextIO]:
+    def _locked(self) -> Generator[TextIO]:
         with self.path.open("r+", encoding="utf-8") as file:
             fcntl.flock(file, fcntl.LOCK_EX)  # gone with the process, however it ends
             yield file

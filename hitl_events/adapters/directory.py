@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from hitl_events.adapters.lock import exclusive
@@ -92,6 +92,9 @@ class DataDirectory:
             _to_disk(self.path)
         except OSError as error:
             raise unavailable(path, error) from error
+        finally:
+            with suppress(OSError):
+                new.unlink()
 
 
 def _is_name(path: Path | str) -> bool:

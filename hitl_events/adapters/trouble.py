@@ -6,7 +6,7 @@ import errno
 import sqlite3
 from pathlib import Path
 
-from hitl_events.errors import CorruptLog, HitlError, LogUnavailable
+from hitl_events.errors import CorruptLog, HitlError, InvalidInput, LogUnavailable
 
 _ELSEWHERE = "name another data directory with --dir or HITL_DATA"
 _MAKE_ROOM = "the disk is full: make room, nothing of this write was kept"
@@ -25,7 +25,7 @@ _OS_PROBLEMS = {
 _SQLITE_PROBLEMS = {
     sqlite3.SQLITE_FULL: _MAKE_ROOM,
     sqlite3.SQLITE_READONLY: f"it is read-only: change its mode, or {_ELSEWHERE}",
-    sqlite3.SQLITE_CANTOPEN: f"it cannot be opened: its folder must be writable, copy it or {_ELSEWHERE}",
+    sqlite3.SQLITE_CANTOPEN: f"it or its folder cannot be written: copy it, or {_ELSEWHERE}",
     sqlite3.SQLITE_PERM: f"permission denied: change its mode or owner, or {_ELSEWHERE}",
     sqlite3.SQLITE_NOTADB: f"it is no SQLite database: move it away, or {_ELSEWHERE}",
     sqlite3.SQLITE_BUSY: "another process kept it locked: end the process that hangs on it",
@@ -41,8 +41,12 @@ def unavailable(path: Path, error: OSError) -> LogUnavailable:
     return LogUnavailable(f"expected to use {path}, found {problem}")
 
 
-def translated(path: Path, error: sqlite3.Error) -> HitlError:
-    """The error of the library for one of SQLite's, with the file that it is about."""
+def translated(path: Path, error: Exception) -> HitlError:
+    """The error of the library for one of SQLite's driver, with the file that it is about."""
+    if isinstance(error, OverflowError):
+        return InvalidInput("expected a number below 2^63, found a larger one")
+    if isinstance(error, UnicodeEncodeError):
+        return InvalidInput("expected text, found a lone surrogate, which is not valid Unicode")
     # The upper bits of an extended code only say where in SQLite it happened.
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code == sqlite3.SQLITE_CORRUPT or _UNREADABLE_TEXT in str(error):

@@ -57,11 +57,11 @@ class ChainCheck:
     Memory: 400 bytes a run, and the state of each run that has not ended.
     """
 
-    def __init__(self, codec: Codec) -> None:
+    def __init__(self, codec: Codec, problems: Problems | None = None) -> None:
         self._decode = codec.decode
         self._runs: dict[str, _Chain] = {}
         self._records = 0
-        self._problems = Problems()
+        self._problems = Problems() if problems is None else problems
         self._aside: dict[str, tuple[int, bytes]] = {}
 
     def add(self, value: bytes) -> None:
@@ -114,6 +114,13 @@ class ChainCheck:
         chain.head = chain.state = None
         chain.status = ""
 
+    def forget(self, run_id: str) -> None:
+        """No event of this run comes any more (values given run by run): free its state."""
+        chain = self._runs.get(run_id)
+        if chain is not None and chain.state is not None:
+            _level(chain)
+            chain.state = None
+
     def finish(self, heads: Iterable[RunPosition] | None = None) -> None:
         """Compare with what the log keeps of each run; None where there is nothing to compare with.
 
@@ -152,7 +159,9 @@ class ChainCheck:
         _level(chain)
         if (event.seq - 1, event.prev_digest) == self._aside.pop(event.run_id, None):
             # The event set aside was no stray one: the run goes on from it (its seq was edited).
-            chain.seq, chain.head, chain.state, chain.status = event.seq - 1, None, None, ""
+            chain.seq, chain.recorded_at = event.seq - 1, event.recorded_at
+            chain.head = chain.state = None
+            chain.status = ""
         if event.seq <= chain.seq:
             self._set_aside(chain, event, value)
             return

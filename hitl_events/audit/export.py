@@ -14,7 +14,7 @@ from hashlib import sha256
 from typing import Any
 
 from hitl_events.domain import canonical
-from hitl_events.domain.events import About, Event, Source
+from hitl_events.domain.events import About, Event, GatePaused, Source
 from hitl_events.domain.values import iso
 from hitl_events.errors import CorruptLog, NotSerialisable
 from hitl_events.ports import Codec
@@ -54,12 +54,13 @@ def spelt(line: Mapping[str, Any]) -> bytes:
     """The one spelling of a line: canonical JSON, but the End line keeps the order of its names."""
     names = line if line.get("type") == END_TYPE else sorted(line)
     # Name by name, because user data may itself be nested as deeply as `canonical` allows.
-    parts = [canonical.dumps(name) + b":" + _spelt(name, line[name]) for name in names]
-    return b"{" + b",".join(parts) + b"}"
+    return _object(
+        (name, _heads(line) if name == "heads" else canonical.dumps(line[name])) for name in names
+    )
 
 
 def export_lines(runs: Iterable[tuple[str, Iterable[bytes]]], codec: Codec) -> Iterator[bytes]:
-    """The spelt lines of runs (id and record values), given in the order of their start; End is last.
+    """The spelt lines of runs (id, record values) in the order of their start, and the End line.
 
     Each ends with a line feed. Holds one event at a time.
     """
@@ -108,15 +109,16 @@ class End:
         return line
 
 
-def _spelt(name: str, held: object) -> bytes:
-    if not isinstance(held, dict) or name != "heads":
-        return canonical.dumps(held)
-    pairs = (canonical.dumps(key) + b":" + canonical.dumps(head) for key, head in held.items())
-    return b"{" + b",".join(pairs) + b"}"
+def _heads(line: Mapping[str, Any]) -> bytes:
+    return _object((run_id, canonical.dumps(head)) for run_id, head in line["heads"].items())
+
+
+def _object(members: Iterable[tuple[str, bytes]]) -> bytes:
+    return b"{" + b",".join(canonical.dumps(name) + b":" + held for name, held in members) + b"}"
 
 
 def _readable(event: Event, name: str) -> object:
-    held = getattr(event, name)
+    held: object = getattr(event, name)
     match held:
         case bytes() if name in USER_DATA:
             return _json(event, name, held)
@@ -124,8 +126,8 @@ def _readable(event: Event, name: str) -> object:
             return held.hex()
         case datetime():
             return iso(held)
-        case tuple():
-            return list(held)
+        case tuple() if isinstance(event, GatePaused):
+            return list(event.verdicts)
         case Source() | About():
             return asdict(held)
         case _:

@@ -90,8 +90,8 @@ class Outcome:
 
     @cached_property
     def tokens(self) -> dict[str, str]:
-        """Gate name -> token of each open gate, for a holder of the key."""
-        if self._keys is None or self._run is None or self._refusal is not None:
+        """Gate name -> token of each open gate of a paused run, for a holder of the key."""
+        if self._keys is None or self._run is None or self.status != "paused":
             return {}
         issued: list[tuple[str, int, str]] = []
         for gate in self._run.pending.values():
@@ -111,7 +111,7 @@ class Outcome:
     @property
     def pause_kind(self) -> str | None:
         """The kind of the first open gate: human, external, system, schedule or reconcile."""
-        if self._run is None or self._refusal is not None:
+        if self._run is None or self.status != "paused":
             return None
         return next((gate.paused.pause_kind for gate in self._run.pending.values()), None)
 

@@ -50,11 +50,11 @@ class Drive:
             return []
         return self._advance(active, now)
 
-    def due(self, active: ActiveRun, now: datetime) -> list[StepStart]:
-        """Fire what is due: gates whose time is over, then retries."""
+    def due(self, active: ActiveRun, until: datetime, now: datetime) -> list[StepStart]:
+        """Fire what is due: gates whose time was over at `until`, then retries."""
         for gate in list(active.run.pending.values()):
             end = gate.paused.expires_at
-            if end is not None and now > end:
+            if end is not None and until > end:
                 active.record(expire(gate), now, self._tools.codec)
         return self._advance(active, now)
 

@@ -126,7 +126,7 @@ class Engine:
                     self._append(active, self._drive.report(active, entry, self._now))
             case Due():
                 if active is not None and active.run_id not in self._faulty:
-                    self._append(active, self._drive.due(active, self._now))
+                    self._append(active, self._drive.due(active, entry.until, self._now))
             case Wake():
                 if active is not None and active.run_id not in self._faulty:
                     self._append(active, self._drive.wake(active, self._now))

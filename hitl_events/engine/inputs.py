@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TypeAlias
 
 from hitl_events.domain.commands import CancelRun, Command, Decide, StartRun, UnblockRun
@@ -49,9 +49,13 @@ class StepReport:
 
 @value
 class Due:
-    """A timer of the run is due; its state says which."""
+    """A timer of the run is due; its state says which.
+
+    The intake was read to its end after `until`: whoever decided before that has been heard.
+    """
 
     run_id: RunId
+    until: datetime
 
 
 @value

@@ -27,7 +27,7 @@ BodyFunction = Callable[[Run, Any], Awaitable[Any]]
 class Recipe:
     """A named, versioned workflow. As a builder: `.step(...)` and `.use(...)` add nodes of a graph.
 
-    `.configure(undo_on=..., retry=..., timeout_s=...)` sets what holds for all of it,
+    `.configure(input=..., undo_on=..., retry=..., timeout_s=...)` sets what holds for all of it,
     `.defaults(runtime=...)` what its own `run` and `resume` use. It is fixed by `.build()`, which a
     runtime calls when it takes the recipe.
     """
@@ -110,12 +110,19 @@ class Recipe:
     def configure(
         self,
         *,
+        input: Any = None,  # noqa: A002 - as the body's parameter is called
         undo_on: Sequence[str] | None = None,
         retry: Retry | None = None,
         timeout_s: timedelta | float | None = None,
     ) -> Recipe:
-        """Options of the whole recipe: when to take back what is done, defaults of its steps."""
+        """Options of the whole recipe.
+
+        `input`: the type of a builder's input (a function has its annotation); `undo_on`: after
+        which ends what is done is taken back; `retry` and `timeout_s`: defaults of its steps.
+        """
         self._check_open()
+        if input is not None:
+            self.input_type = input
         if undo_on is not None:
             strange = set(undo_on) - set(UNDO_ON)
             if strange or isinstance(undo_on, str):
@@ -164,7 +171,7 @@ class Recipe:
 
     async def _body(self, run: Run, input_: Any) -> Any:
         if self._function is None:
-            return await Progress(run, self._order or (), input_).result()
+            return await Progress(run, self._order or (), values.as_json(input_)).result()
         result = await self._function(run, input_)
         for part in self._appended:
             if isinstance(part, Recipe):

@@ -12,11 +12,18 @@ import typing
 from collections.abc import Callable
 from enum import Enum
 from functools import lru_cache
+from itertools import repeat
+from math import isfinite
 from typing import Any
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel, SecretBytes, SecretStr, TypeAdapter, ValidationError
 from pydantic.errors import PydanticSchemaGenerationError, PydanticUserError
-from pydantic_core import PydanticSerializationError, to_jsonable_python
+from pydantic_core import (
+    PydanticSerializationError,
+    SchemaSerializer,
+    core_schema,
+    to_jsonable_python,
+)
 
 from hitl_events.domain import canonical
 from hitl_events.errors import InvalidInput, NotSerialisable, RecipeError
@@ -27,6 +34,9 @@ _PLAIN: frozenset[Any] = frozenset({Any, object, dict, list, dict[str, Any], lis
 _JSON_SCALARS = (str, int, float, bool, type(None))
 _ADAPTERS_CACHED = 4096
 _PROBLEMS_SHOWN = 5
+_WHOLE: dict[str, Any] = {"by_alias": False, "round_trip": True, "serialize_as_any": True}
+_AS_IT_IS = SchemaSerializer(core_schema.any_schema())
+_MASK = "**********"
 
 
 def dump(value: Any) -> bytes:
@@ -64,36 +74,42 @@ def arguments(function: Callable[..., Any], packed: bytes) -> tuple[list[Any], d
     held = canonical.loads(packed)
     args: list[Any] = held["args"]
     kwargs: dict[str, Any] = held["kwargs"]
-    positional, by_name = _parameters(function)
-    for index, annotation in positional:
-        if index < len(args):
-            args[index] = _rebuilt(args[index], annotation)
-    rebuilt = {
-        name: _rebuilt(held, by_name[name]) for name, held in kwargs.items() if name in by_name
-    }
-    return args, kwargs | rebuilt
+    asked = _parameters(function)
+    if asked is None:
+        return args, kwargs
+    positional, rest, named, more = asked
+    annotations = [*positional, *repeat(rest, len(args) - len(positional))]
+    return (
+        [_rebuilt(arg, annotation) for arg, annotation in zip(args, annotations, strict=False)],
+        {name: _rebuilt(arg, named.get(name, more)) for name, arg in kwargs.items()},
+    )
 
 
 def _rebuilt(held: Any, annotation: Any) -> Any:
-    adapter = _adapter(annotation)
-    if adapter is None:
-        return held
-    try:
-        return adapter.validate_python(held, by_alias=True, by_name=True)
-    except Exception as error:  # noqa: BLE001 - validators of the user's may raise anything
-        raise InvalidInput(_said(error)) from None
+    # from JSON, as results are: a strict model takes a datetime only so
+    return held if _adapter(annotation) is None else load(canonical.dumps(held), annotation)
 
 
 @lru_cache(_ADAPTERS_CACHED)
-def _parameters(function: Callable[..., Any]) -> tuple[list[tuple[int, Any]], dict[str, Any]]:
-    """The parameters whose annotations ask for more than JSON, by position and by name."""
+def _parameters(function: Callable[..., Any]) -> tuple[list[Any], Any, dict[str, Any], Any] | None:
+    """The annotations by position, of `*`, by name and of `**`; None if no one asks for more."""
     hints = _hints(function)
     try:
-        names = list(inspect.signature(function).parameters)
+        parameters = list(inspect.signature(function).parameters.values())
     except (TypeError, ValueError):
-        return [], {}
-    asked = {name: hints[name] for name in names if name in hints and _adapter(hints[name])}
-    return [(names.index(name), annotation) for name, annotation in asked.items()], asked
+        return None
+    if all(_adapter(hints.get(each.name, Any)) is None for each in parameters):
+        return None
+    of_kind = {each.kind: hints.get(each.name, Any) for each in parameters}
+    plain = [
+        each for each in parameters if each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)
+    ]
+    return (
+        [hints.get(each.name, Any) for each in plain if each.kind is not each.KEYWORD_ONLY],
+        of_kind.get(inspect.Parameter.VAR_POSITIONAL, Any),
+        {each.name: hints.get(each.name, Any) for each in plain},
+        of_kind.get(inspect.Parameter.VAR_KEYWORD, Any),
+    )
 
 
 def json_schema(annotation: Any) -> bytes | None:
@@ -137,7 +153,10 @@ def _plain(value: Any, path: str, depth: int) -> Any:
     if isinstance(value, BaseModel) or is_dataclass:
         try:
             # whole: the fields of subclasses too; round_trip leaves computed fields out
-            return to_jsonable_python(value, by_alias=False, round_trip=True, serialize_as_any=True)
+            plain = to_jsonable_python(value, **_WHOLE)
+            if _hides(plain):
+                _check_exact(_AS_IT_IS.to_python(value, **_WHOLE), path)
+            return plain
         except (PydanticSerializationError, ValueError) as error:
             raise NotSerialisable(path, f"a {type(value).__qualname__} with {error}") from None
     if type(value) is dict:
@@ -147,6 +166,31 @@ def _plain(value: Any, path: str, depth: int) -> Any:
         items = typing.cast("list[Any]", value)
         return [_plain(item, f"{path}[{index}]", depth + 1) for index, item in enumerate(items)]
     return value
+
+
+def _hides(plain: Any) -> bool:
+    """Whether there is a null or a mask in it, which pydantic writes for NaN and for secrets."""
+    if isinstance(plain, dict):
+        return any(map(_hides, plain.values()))
+    if isinstance(plain, list):
+        return any(map(_hides, plain))
+    return plain is None or plain == _MASK
+
+
+def _check_exact(held: Any, path: str) -> None:
+    """`NotSerialisable` where the dumped value of a model would not be what the model holds."""
+    if isinstance(held, dict):
+        for key, item in held.items():
+            _check_exact(item, f"{path}.{key}")
+    elif isinstance(held, (list, tuple)):
+        for index, item in enumerate(held):
+            _check_exact(item, f"{path}[{index}]")
+    elif isinstance(held, float) and not isfinite(held):
+        raise NotSerialisable(path, f"the number {held}, which JSON has not")
+    elif isinstance(held, (SecretStr, SecretBytes)):
+        raise NotSerialisable(
+            path, "a secret, which would be recorded masked: pass its name instead"
+        )
 
 
 def _said(error: Exception) -> str:

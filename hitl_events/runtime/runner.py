@@ -157,27 +157,30 @@ class Runner:
     async def _gather(self) -> list[Input]:
         self._wakeup.clear()
         queue = self._queue
-        inputs: list[Input] = [queue.popleft() for _ in range(min(len(queue), BATCH_INPUTS_MAX))]
-        due = self._next_due is not None and self._clock.now() >= self._next_due
+        inputs: list[Input] = []
+        now = self._clock.now()
+        due = self._next_due is not None and now >= self._next_due
         if due or self._intake_is_new or self._log.changed():
             records = await self._log.take(self._taken, BATCH_INPUTS_MAX)
             inputs += [self._read(record) for record in records]
-            # an end that was read after the timer was due: what arrived in time is before it
             self._intake_is_new = len(records) == BATCH_INPUTS_MAX
             if records:
                 self._taken = records[-1].source.offset
-            if due and not self._intake_is_new and not queue:
-                inputs += await self._fire()
+        if self._intake_is_new:
+            return inputs  # what is unread may have come before our own: a late one must not win
+        inputs += [queue.popleft() for _ in range(min(len(queue), BATCH_INPUTS_MAX))]
+        if due and not queue:
+            inputs += await self._fire(now)
         return inputs
 
-    async def _fire(self) -> list[Input]:
-        now = self._clock.now()
+    async def _fire(self, now: datetime) -> list[Input]:
+        """What was due before the end of the intake was read: who came in time has been heard."""
         self._fired = True
         if self._tools.only is not None:
             run_ids: Sequence[RunId] = [run_id for run_id, due in self._dues.items() if due <= now]
         else:
             run_ids = await self._log.due(now, BATCH_INPUTS_MAX)
-        return [Due(run_id=run_id) for run_id in run_ids]
+        return [Due(run_id=run_id, until=now) for run_id in run_ids]
 
     async def _turn(self, inputs: list[Input], steps: asyncio.TaskGroup) -> None:
         engine = self._engine
@@ -209,7 +212,7 @@ class Runner:
     async def _follow(self, turn: Turn) -> None:
         for ticket, answer in turn.answers:
             waiter = self._tickets.pop(ticket)
-            if answer.reason is None and answer.run_id is not None:
+            if answer.run_id in turn.touched and self._waits_for_rest(answer):
                 self._waiters.add(answer.run_id, waiter, answer)
             elif not waiter.done():
                 waiter.set_result((answer, None))
@@ -222,6 +225,13 @@ class Runner:
         if self._fired:
             await self._fired_out(turn)
         self._engine.settle()
+
+    def _waits_for_rest(self, answer: Answer) -> bool:
+        """A refusal is told at once; but who owns the log for one run alone takes that along first.
+
+        Else a decision typed again after a crash would begin the run's step, and end the process.
+        """
+        return answer.reason is None or self._tools.only is not None
 
     def _schedule(self, run_id: RunId, due: datetime | None) -> None:
         only = self._tools.only

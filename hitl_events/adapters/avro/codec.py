@@ -46,8 +46,10 @@ class AvroCodec:
         return event  # type: ignore[no-any-return]  # what the compiled function made
 
     def names(self, value: bytes) -> tuple[str, ...]:
-        self._readers.get(value[: schemas.HEAD_BYTES]) or self._known(value)
-        return record_names(value[: schemas.HEAD_BYTES])
+        head = value[: schemas.HEAD_BYTES]
+        if head not in self._readers:
+            self._known(value)
+        return record_names(head)
 
     def _compile(self, event_type: type[Event]) -> Writer:
         return self._writers.setdefault(event_type, event_writer(event_type.__name__))

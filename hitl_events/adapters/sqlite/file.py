@@ -14,7 +14,7 @@ from hitl_events.adapters.directory import DataDirectory
 from hitl_events.adapters.lock import exclusive
 from hitl_events.adapters.sqlite import schema
 from hitl_events.adapters.trouble import translated, unavailable
-from hitl_events.errors import CorruptLog, InvalidInput, LogUnavailable
+from hitl_events.errors import CorruptLog, LogUnavailable
 
 BUSY_WAIT_S = 10.0
 """A commit takes under 1 ms, a checkpoint 100 ms: whoever keeps the file longer than this hangs."""
@@ -25,6 +25,7 @@ _WAL_PAGES = 4096
 _WAL_BYTES_KEPT = 64 * 1024 * 1024
 """What is left of a write-ahead log that one large import has blown up."""
 
+_PROBLEMS = (sqlite3.Error, OverflowError, UnicodeEncodeError)
 _T = TypeVar("_T")
 
 
@@ -39,10 +40,8 @@ class LogFile:
         """All rows of a query; its writer bounds them."""
         try:
             return self._connection.execute(sql, parameters).fetchall()
-        except sqlite3.Error as error:
+        except _PROBLEMS as error:
             raise translated(self.path, error) from error
-        except OverflowError:
-            raise InvalidInput("expected a number below 2^63, found a larger one") from None
 
     def row(self, sql: str, parameters: Sequence[object] = ()) -> Any:
         """The first row, or None."""
@@ -53,14 +52,14 @@ class LogFile:
         """Run a statement for each tuple of parameters; returns how many rows it changed in all."""
         try:
             return self._connection.executemany(sql, parameters).rowcount
-        except sqlite3.Error as error:
+        except _PROBLEMS as error:
             raise translated(self.path, error) from error
 
     def insert(self, sql: str, parameters: Sequence[object]) -> int:
         """Insert one row and return its number."""
         try:
             return self._connection.execute(sql, parameters).lastrowid or 0
-        except sqlite3.Error as error:
+        except _PROBLEMS as error:
             raise translated(self.path, error) from error
 
     @contextmanager

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Self
 
@@ -14,7 +15,7 @@ from hitl_events.adapters.sqlite.intake import Intake, write_answers
 from hitl_events.adapters.sqlite.owner import Owner, is_imported
 from hitl_events.adapters.sqlite.runs import Runs, write_positions
 from hitl_events.adapters.system import SystemClock
-from hitl_events.errors import InvalidInput
+from hitl_events.errors import HitlError, InvalidInput
 from hitl_events.ports import Clock, EffectBatch
 
 
@@ -81,6 +82,17 @@ class SqliteLog(Events, Runs, Intake, DeadLetterTable):
                 self._write(batch)
             self._file.rows("UPDATE meta SET imported = 1")
         self.release()
+
+    @contextmanager
+    def snapshot(self) -> Generator[None, None, None]:
+        """Reads inside see one moment of the log, whatever its owner appends meanwhile."""
+        self._file.rows("BEGIN")
+        try:
+            yield
+        finally:
+            # Some errors end the transaction by themselves.
+            with suppress(HitlError):
+                self._file.rows("ROLLBACK")
 
     def changed(self) -> bool:
         """Whether another process has written since the last call, or the opening.

@@ -90,8 +90,10 @@ async def keeps(promise: Promise[L], storage: Storage[L]) -> None:
     try:
         await promise(storage)
     except BrokenPromise as broken:
-        stated = " ".join((promise.__doc__ or "").split())
-        raise BrokenPromise(f"{stated}\n{broken}") from None
+        raise BrokenPromise(f"{_stated(promise)}\n{broken}") from None
+    except HitlError as error:
+        found = f"expected no error, found {type(error).__name__}: {error}"
+        raise BrokenPromise(f"{_stated(promise)}\n{found}") from error
 
 
 def same(found: object, expected: object, what: str = "") -> None:
@@ -142,6 +144,10 @@ async def loaded(log: RunStates, run_id: RunId) -> tuple[bytes, ...] | None:
 def stored(batch: EffectBatch) -> list[bytes]:
     """The bytes of a batch's events."""
     return [each.value for each in batch.events]
+
+
+def _stated(promise: object) -> str:
+    return " ".join((promise.__doc__ or "").split())
 
 
 def _short(value: object) -> str:

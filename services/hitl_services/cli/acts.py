@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import TypeAlias
 
 from hitl_events.adapters.directory import DataDirectory
 from hitl_events.adapters.system import SystemClock
@@ -22,6 +22,8 @@ from hitl_services.cli.progress import Spinner
 from hitl_services.cli.screen import Screen
 from hitl_services.cli.settings import Settings
 
+Act: TypeAlias = Callable[[Runtime], Awaitable[Outcome]]
+
 
 @value
 class Decision:
@@ -30,12 +32,12 @@ class Decision:
     token: str
     verdict: str
     notes: str | None
-    data: Any
+    data: object
     decided_by: str | None
     decision_id: str | None
 
 
-def run(screen: Screen, settings: Settings, recipe: str, input_: Any, run_id: str | None) -> int:
+def run(screen: Screen, settings: Settings, recipe: str, input_: object, run_id: str | None) -> int:
     """Start a run, or take it up, until it pauses or ends."""
     return _acted(screen, settings, lambda runtime: runtime.run(recipe, input_, run_id))
 
@@ -44,7 +46,7 @@ def decide(screen: Screen, settings: Settings, given: Decision) -> int:
     """Bring a decision and drive its run on."""
     missing = _without_log(settings, "invalid_token", "a token of this log", decision=True)
     if missing is not None:
-        return _shown(screen, settings, missing)
+        return shown(screen, settings, missing)
     return _acted(
         screen,
         settings,
@@ -63,7 +65,7 @@ def cancel(screen: Screen, settings: Settings, run_id: str, reason: str) -> int:
     """Cancel a run; its tokens die, what is to be undone is."""
     missing = _without_log(settings, "unknown_run", "a run of this log")
     if missing is not None:
-        return _shown(screen, settings, missing)
+        return shown(screen, settings, missing)
     return _acted(screen, settings, lambda runtime: runtime.cancel(run_id, reason))
 
 
@@ -71,7 +73,7 @@ def unblock(screen: Screen, settings: Settings, run_id: str) -> int:
     """Let a blocked run go on if it fits the code of now."""
     missing = _without_log(settings, "unknown_run", "a run of this log")
     if missing is not None:
-        return _shown(screen, settings, missing)
+        return shown(screen, settings, missing)
     return _acted(screen, settings, lambda runtime: runtime.unblock(run_id))
 
 
@@ -85,21 +87,24 @@ def _without_log(
     return refused((), Rejection(reason=reason, message=message), decision=decision)
 
 
-def _acted(
-    screen: Screen, settings: Settings, act: Callable[[Runtime], Awaitable[Outcome]]
-) -> int:
+def _acted(screen: Screen, settings: Settings, act: Act) -> int:
+    return shown(screen, settings, outcome_of(screen, settings, act))
+
+
+def outcome_of(screen: Screen, settings: Settings, act: Act) -> Outcome:
+    """Open the runtime, act on it, and wait until the run pauses or ends."""
     screen.shield()
     recipes = load_recipes(settings.recipes)
     # What the loop has to say about users' steps are tracebacks; the outcome says it in a line.
     logging.getLogger("asyncio").setLevel(logging.CRITICAL + 1)
-    return _shown(screen, settings, asyncio.run(_driven(screen, settings, recipes, act)))
+    return asyncio.run(_driven(screen, settings, recipes, act))
 
 
 async def _driven(
     screen: Screen,
     settings: Settings,
     recipes: list[Recipe],
-    act: Callable[[Runtime], Awaitable[Outcome]],
+    act: Act,
 ) -> Outcome:
     spinner = Spinner(screen)
     keys = TokenKeys(settings.token_keys) if settings.token_keys else None
@@ -109,7 +114,7 @@ async def _driven(
             return await act(runtime)
 
 
-def _shown(screen: Screen, settings: Settings, outcome: Outcome) -> int:
+def shown(screen: Screen, settings: Settings, outcome: Outcome) -> int:
     """Print the outcome; an error is named on stderr too."""
     if settings.json:
         screen.document(outcome.to_json())

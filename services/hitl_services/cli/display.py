@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any, cast
+from typing import cast
 
 from hitl_services.cli.text import cut, harmless, harmless_lines
 
@@ -12,7 +12,7 @@ _INDENT = "  "
 _TEXT_LINES_MAX = 2000
 
 
-def summary(held: Any, *, width: int, lines_max: int) -> list[str]:
+def summary(held: object, *, width: int, lines_max: int) -> list[str]:
     """The first lines of a value, each cut to `width`: enough to know what it is about."""
     return bounded(list(_lines(held, text_lines_max=lines_max)), width=width, lines_max=lines_max)
 
@@ -25,24 +25,24 @@ def bounded(lines: list[str], *, width: int, lines_max: int) -> list[str]:
     return [cut(line, width) for line in lines]
 
 
-def in_a_line(held: Any, width: int | None) -> str:
+def in_a_line(held: object, width: int | None) -> str:
     """A value in one line, cut where there is a width."""
     line = "; ".join(line.strip() for line in _lines(held, text_lines_max=3))
     return line if width is None else cut(line, width)
 
 
-def _lines(held: Any, *, text_lines_max: int = _TEXT_LINES_MAX) -> Iterator[str]:
+def _lines(held: object, *, text_lines_max: int = _TEXT_LINES_MAX) -> Iterator[str]:
     if isinstance(held, dict):
-        yield from _members(cast("dict[str, Any]", held), text_lines_max)
+        yield from _members(cast("dict[str, object]", held), text_lines_max)
     elif isinstance(held, list):
-        yield from _items(cast("list[Any]", held), text_lines_max)
+        yield from _items(cast("list[object]", held), text_lines_max)
     elif isinstance(held, str):
         yield from _text(held, text_lines_max)
     else:
         yield "-" if held is None else json.dumps(held)
 
 
-def _members(held: dict[str, Any], text_lines_max: int) -> Iterator[str]:
+def _members(held: dict[str, object], text_lines_max: int) -> Iterator[str]:
     if not held:
         yield "(empty)"
     for name, entry in held.items():
@@ -55,7 +55,7 @@ def _members(held: dict[str, Any], text_lines_max: int) -> Iterator[str]:
         yield from (_INDENT + line for line in lines)
 
 
-def _items(held: list[Any], text_lines_max: int) -> Iterator[str]:
+def _items(held: list[object], text_lines_max: int) -> Iterator[str]:
     if not held:
         yield "(empty)"
     for entry in held:

@@ -77,6 +77,12 @@ def usage(message: str) -> Failure:
     return Failure(exit_code=USAGE, code="command.usage", message=message)
 
 
+def interrupted() -> Failure:
+    """Ctrl-C."""
+    message = "interrupted; what was recorded stays: `hitl runs` and `hitl pending` show it"
+    return Failure(exit_code=INTERRUPTED, code="command.interrupted", message=message)
+
+
 def unexpected(error: BaseException) -> Failure:
     """A defect of ours: what and where, so that it can be told, without a traceback."""
     at = error.__traceback__

@@ -83,7 +83,7 @@ class OutcomePage:
             yield [(each.level, STYLES[each.level]), f"  {each.code}: {_flat(each.message)}"]
             yield from _winner(each)
 
-    def _value(self, title: str, held: Any, lines_max: int) -> Iterator[Line]:
+    def _value(self, title: str, held: object, lines_max: int) -> Iterator[Line]:
         yield []
         yield [(title, "bold")]
         for line in summary(held, width=self._width - 2, lines_max=lines_max):
@@ -110,7 +110,9 @@ class OutcomePage:
     def _pauses(self, lines_max: int) -> Iterator[Line]:
         """Each open gate with its draft and the command that decides it."""
         outcome = self._outcome
-        pauses = {entry.data["gate_id"]: entry for entry in outcome.trace if entry.kind == "run.paused"}
+        pauses = {
+            entry.data["gate_id"]: entry for entry in outcome.trace if entry.kind == "run.paused"
+        }
         for pending in outcome.diagnostics:
             if pending.code not in _TOLD_ELSEWHERE:
                 continue
@@ -129,7 +131,7 @@ class OutcomePage:
             yield from self._draft(outcome.artefact["gates"][name]["draft"], lines_max)
             yield from self._decide(outcome.tokens.get(name), verdicts[0])
 
-    def _draft(self, draft: Any, lines_max: int) -> Iterator[Line]:
+    def _draft(self, draft: object, lines_max: int) -> Iterator[Line]:
         if draft is None:
             return
         yield ["  draft"]

@@ -30,8 +30,14 @@ def progress(screen: Screen, what: str, total: int | None) -> Generator[Callable
         yield _nothing
         return
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn
-    from rich.progress import Task as Bar
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        ProgressColumn,
+        Task as Bar,
+        TextColumn,
+    )
     from rich.text import Text
 
     class Rate(ProgressColumn):

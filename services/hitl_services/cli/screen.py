@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, TextIO, TypeAlias
+from typing import TextIO, TypeAlias
 
 from hitl_events.errors import HitlError
 from hitl_services.cli.text import harmless_json
@@ -62,7 +62,7 @@ class Screen:
             os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
             self._out = os.fdopen(kept, "w", encoding=sys.stdout.encoding)
 
-    def document(self, held: Any) -> None:
+    def document(self, held: object) -> None:
         """The one JSON document."""
         ascii_only = self._out.encoding.lower() not in {"utf-8", "utf8"}
         text = json.dumps(held, ensure_ascii=ascii_only, indent=2)

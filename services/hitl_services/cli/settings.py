@@ -1,4 +1,4 @@
-"""What a command works on: options, then the environment, then `hitl.toml` of the current directory."""
+"""What a command works on: options, then the environment, then `hitl.toml` beside us."""
 
 from __future__ import annotations
 
@@ -80,7 +80,9 @@ def settings(asked: Asked, environment: Mapping[str, str] | None = None) -> Sett
         if chosen is not None and chosen.lower() not in choices:
             raise InvalidInput(f"expected {name} to be {_either(choices)}, found {quoted(chosen)}")
     if look("HITL_KAFKA_BOOTSTRAP") is not None:
-        message = "expected no HITL_KAFKA_BOOTSTRAP, found one: this release has the embedded log only"
+        message = (
+            "expected no HITL_KAFKA_BOOTSTRAP, found one: this release has the embedded log only"
+        )
         raise InvalidInput(f"{message}; unset it")
     directory = look("HITL_DATA") if asked.directory is None else asked.directory
     if directory == "" or "\0" in (directory or ""):

@@ -1,4 +1,4 @@
-"""The log as a reader sees it: nothing is created, locked or driven, also beside a running owner."""
+"""The log as a reader sees it: nothing is created, locked or driven, also beside an owner."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hitl_events.domain.events import Event, RunStarted
 from hitl_events.domain.outcome import Outcome
 from hitl_events.domain.token import TokenKeys
 from hitl_events.domain.values import RunId
-from hitl_events.errors import CorruptLog, UnknownRun
+from hitl_events.errors import CorruptLog, LogUnavailable, UnknownRun
 from hitl_events.ports import RunPosition
 from hitl_services.cli.settings import Settings
 
@@ -29,9 +29,12 @@ class Store:
 
     @classmethod
     @contextmanager
-    def open(cls, settings: Settings) -> Generator[Self]:
-        """The log of the data directory; where there is none, an empty one."""
+    def open(cls, settings: Settings, *, must_exist: bool = False) -> Generator[Self]:
+        """The log of the data directory; where there is none, an empty one, if that will do."""
         directory = DataDirectory(settings.directory)
+        if must_exist and not directory.has_log():
+            message = f"expected a log in {settings.directory}, found none"
+            raise LogUnavailable(f"{message}; name its place with --dir or HITL_DATA")
         log = SqliteLog.open_for_reading(directory)
         try:
             yield cls(log, token_keys(settings, directory), empty=not directory.has_log())

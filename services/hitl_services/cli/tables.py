@@ -52,7 +52,10 @@ def pending_page(gates: Sequence[OpenGate], now: datetime, width: int) -> Iterat
         if draft is not None:
             for line in summary(draft, width=width - len(_INDENT), lines_max=DRAFT_LINES_MAX):
                 yield [_INDENT, line]
-        yield [_INDENT, gate.token or ("no token: its key is not held here (HITL_TOKEN_KEY)", "dim")]
+        yield [
+            _INDENT,
+            gate.token or ("no token: its key is not held here (HITL_TOKEN_KEY)", "dim"),
+        ]
 
 
 def _gate_row(gate: OpenGate, now: datetime) -> Row:

@@ -17,7 +17,7 @@ _TAB = "    "
 
 
 def harmless(text: str) -> str:
-    """One line in which nothing moves the cursor, colours, or turns the reading direction.
+    r"""One line in which nothing moves the cursor, colours, or turns the reading direction.
 
     What could is shown as its escape (`\\x1b`, `\\u202e`).
     """

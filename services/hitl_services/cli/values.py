@@ -6,13 +6,13 @@ import re
 import sys
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from hitl_events.errors import InvalidInput
 from hitl_services.cli.text import quoted
 
 INPUT_BYTES_MAX = 4 * 1024 * 1024
-"""Read of a file or stdin: a record may have 256 KiB, and whoever indents it generously 16 times that."""
+"""Read of a file or stdin: a record may have 256 KiB; generously indented, 16 times that."""
 TOKEN_BYTES_MAX = 4096
 """Of a token on stdin: 200 and whatever a shell adds; more is none."""
 
@@ -37,7 +37,7 @@ def number(text: str, option: str, *, least: int = 1) -> int:
     return int(text)
 
 
-def json_value(text: str, option: str) -> Any:
+def json_value(text: str, option: str) -> object:
     """JSON itself, of `@FILE`, or of stdin (`-`)."""
     from hitl_events.adapters.inbound.json_text import parse_json
     from hitl_events.adapters.inbound.refused import Unfit
@@ -78,3 +78,21 @@ def _bounded(file: BinaryIO, place: str) -> bytes:
     if len(data) > INPUT_BYTES_MAX:
         raise InvalidInput(f"expected at most {INPUT_BYTES_MAX} bytes in {place}, found more")
     return data
+
+
+def status(text: str | None) -> str | None:
+    """A status of outcomes, or the log's own finer word for it."""
+    from hitl_services.cli.rows import STATUSES
+
+    known = [*STATUSES, *sorted(word for words in STATUSES.values() for word in words)]
+    if text is not None and text not in known:
+        listed = ", ".join(dict.fromkeys(known))
+        raise InvalidInput(f"expected a status of {listed}; found {quoted(text)}")
+    return text
+
+
+def choice(text: str, option: str, known: tuple[str, ...]) -> str:
+    """One of a few words."""
+    if text not in known:
+        raise InvalidInput(f"expected {' or '.join(known)} as {option}, found {quoted(text)}")
+    return text

@@ -10,9 +10,9 @@ from datetime import datetime, timedelta
 from hitl_events.adapters.system import SystemClock
 from hitl_events.domain.events import Event
 from hitl_events.domain.evolve import fold
-from hitl_events.domain.outcome import Outcome, as_json
+from hitl_events.domain.outcome import as_json
 from hitl_events.domain.trace import TraceEntry, trace
-from hitl_events.domain.values import RunId, value
+from hitl_events.domain.values import value
 from hitl_events.errors import InvalidInput
 from hitl_events.ports import RunPosition
 from hitl_services.cli.display import in_a_line
@@ -24,7 +24,7 @@ from hitl_services.cli.screen import Line, Screen
 from hitl_services.cli.settings import Settings
 from hitl_services.cli.store import Store, start_of
 from hitl_services.cli.tables import pending_page, runs_page
-from hitl_services.cli.text import clock, counted, cut, quoted
+from hitl_services.cli.text import clock, counted
 
 _MAY_HAVE_GATES = frozenset({"paused", "running", "blocked"})
 

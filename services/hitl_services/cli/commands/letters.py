@@ -1,0 +1,65 @@
+"""`hitl dead-letters list`, `show`, `replay`, `discard`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hitl_services.cli.options import Work
+
+if TYPE_CHECKING:
+    from hitl_services.cli.screen import Screen
+    from hitl_services.cli.settings import Settings
+
+_Number = Annotated[str, typer.Argument(metavar="NUMBER", show_default=False)]
+
+
+def list_(
+    limit: Annotated[str | None, typer.Option(metavar="N", help="The newest so many.")] = None,
+) -> Work:
+    """List the dead letters, the newest first."""
+
+    def work(screen: Screen, settings: Settings) -> int:
+        from hitl_services.cli import dead_letters, values
+
+        at_most = None if limit is None else values.number(limit, "--limit")
+        return dead_letters.listed(screen, settings, at_most)
+
+    return work
+
+
+def show(number: _Number) -> Work:
+    """Show one whole: where it came from, why it is here, what it says."""
+
+    def work(screen: Screen, settings: Settings) -> int:
+        from hitl_services.cli import dead_letters, values
+
+        return dead_letters.show(screen, settings, values.number(number, "NUMBER"))
+
+    return work
+
+
+def replay(number: _Number) -> Work:
+    """Put one into the intake again, and forget it once it is answered."""
+
+    def work(screen: Screen, settings: Settings) -> int:
+        from hitl_services.cli import dead_letters, values
+
+        return dead_letters.replay(screen, settings, values.number(number, "NUMBER"))
+
+    return work
+
+
+def discard(number: _Number) -> Work:
+    """Forget one."""
+
+    def work(screen: Screen, settings: Settings) -> int:
+        from hitl_services.cli import dead_letters, values
+
+        return dead_letters.discard(screen, settings, values.number(number, "NUMBER"))
+
+    return work
+
+
+COMMANDS = {"list": list_, "show": show, "replay": replay, "discard": discard}

@@ -1,0 +1,92 @@
+"""`hitl pending`, `show`, `trace`, `runs`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hitl_services.cli.options import Work
+
+if TYPE_CHECKING:
+    from hitl_services.cli.screen import Screen
+    from hitl_services.cli.settings import Settings
+
+_RunId = Annotated[str, typer.Argument(metavar="RUN", show_default=False)]
+_Recipe = Annotated[str | None, typer.Option("--recipe", metavar="R", help="Only of this recipe.")]
+_LIMIT = "At most so many."
+_STATUS = "ok, paused, running or error; or completed, failed, cancelled, blocked."
+
+
+def pending(
+    recipe: _Recipe = None,
+    older_than: Annotated[
+        str | None,
+        typer.Option(metavar="2h", help="Only gates that wait so long: 90s, 15m, 2h, 7d."),
+    ] = None,
+    limit: Annotated[str | None, typer.Option(metavar="N", help=_LIMIT)] = None,
+) -> Work:
+    """List the open gates with their drafts and tokens, the oldest first."""
+
+    def work(screen: Screen, settings: Settings) -> int:
+        from hitl_services.cli import values, views
+
+        waited = None if older_than is None else values.duration(older_than, "--older-than")
+        at_most = None if limit is None else values.number(limit, "--limit")
+        wanted = views.Wanted(recipe=recipe, older_than=waited, limit=at_most)
+        return views.pending(screen, settings, wanted)
+
+    return work
+
+
+def show(
+    run_id: _RunId,
+    at: Annotated[str | None, typer.Option(metavar="SEQ", help="As it was at this event.")] = None,
+    diff: Annotated[
+        tuple[str, str] | None,
+        typer.Option(metavar="A B", help="What changed from event A to event B."),
+    ] = None,
+) -> Work:
+    """Show a run: what it came to, its steps, gates, drafts and decisions."""
+
+    def work(screen: Screen, settings: Settings) -> int:
+        from hitl_events.errors import InvalidInput
+        from hitl_services.cli import values, views
+
+        if at is not None and diff is not None:
+            raise InvalidInput("expected one of --at and --diff, found both")
+        if diff is None:
+            seq = None if at is None else values.number(at, "--at")
+            return views.show(screen, settings, run_id, seq)
+        seqs = [values.number(text, "--diff") for text in diff]
+        return views.show_diff(screen, settings, run_id, (seqs[0], seqs[1]))
+
+    return work
+
+
+def trace(run_id: _RunId) -> Work:
+    """Print what happened in a run, a line for each entry."""
+
+    def work(screen: Screen, settings: Settings) -> int:
+        from hitl_services.cli import views
+
+        return views.show_trace(screen, settings, run_id)
+
+    return work
+
+
+def runs(
+    status: Annotated[str | None, typer.Option(metavar="S", help=_STATUS)] = None,
+    recipe: _Recipe = None,
+    limit: Annotated[str | None, typer.Option(metavar="N", help="The last so many.")] = None,
+) -> Work:
+    """List the runs, the last started at the end."""
+
+    def work(screen: Screen, settings: Settings) -> int:
+        from hitl_services.cli import values, views
+
+        at_most = None if limit is None else values.number(limit, "--limit")
+        wanted = views.Wanted(recipe=recipe, status=values.status(status), limit=at_most)
+        return views.runs(screen, settings, wanted)
+
+    return work

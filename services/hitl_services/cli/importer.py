@@ -1,0 +1,116 @@
+"""`hitl import`: an exported file into an empty data directory, to look at, never to run."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+
+from hitl_events.adapters.avro import AvroCodec
+from hitl_events.adapters.directory import DataDirectory
+from hitl_events.adapters.sqlite import SqliteLog
+from hitl_events.audit.imported import values_of
+from hitl_events.audit.report import VerifyReport
+from hitl_events.domain.evolve import fold
+from hitl_events.domain.state import next_due, status
+from hitl_events.domain.values import digest
+from hitl_events.errors import CorruptLog, InvalidInput, LogUnavailable
+from hitl_events.ports import Appended, EffectBatch, RunPosition
+from hitl_services.cli.failure import DONE
+from hitl_services.cli.progress import progress
+from hitl_services.cli.screen import Screen
+from hitl_services.cli.settings import Settings
+from hitl_services.cli.text import counted, quoted
+from hitl_services.cli.verifier import check_file, lines_of, noted, problems_page
+
+_EVENTS_PER_BATCH = 1000
+"""Events that are packed together: full blocks, and at some KB each a few megabytes."""
+
+
+def load(screen: Screen, settings: Settings, name: str) -> int:
+    """Check the file, then load it, all or nothing."""
+    if not Path(name).is_file():
+        raise InvalidInput(f"expected a file to import, found none under {quoted(name)}")
+    directory = DataDirectory(settings.directory)
+    _refuse_unless_empty(directory)
+    report = check_file(screen, name)
+    if not report.ok:
+        shown = report.to_json()
+        screen.document(shown) if settings.json else screen.page(problems_page(report.errors))
+        return noted(screen, report)
+    _fill(screen, directory, name, report)
+    if settings.json:
+        screen.document({"file": name, "runs": report.runs, "events": report.events})
+        return DONE
+    said = f"{counted(report.runs, 'run')}, {counted(report.events, 'event')}"
+    place = f"{settings.directory}, for reading only"
+    screen.page([[("imported", "bold green"), f"  {said} into {place}"]])
+    return DONE
+
+
+def _refuse_unless_empty(directory: DataDirectory) -> None:
+    """An import joins no other history: what is there was never meant to be read with it."""
+    if directory.has_log():
+        log = SqliteLog.open_for_reading(directory)
+        try:
+            events = asyncio.run(log.end())
+        finally:
+            log.close()
+        found = f"a log of {counted(events, 'event')}"
+    else:
+        found = _first_in(directory.path)
+    if found is not None:
+        wanted = f"expected an empty data directory, found {found} in {directory.path}"
+        raise InvalidInput(f"{wanted}; name a new one with --dir")
+
+
+def _first_in(path: Path) -> str | None:
+    try:
+        return next((quoted(entry.name) for entry in path.iterdir()), None)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        message = f"expected a data directory, found {path}: {error.strerror}"
+        raise LogUnavailable(message) from None
+
+
+def _fill(screen: Screen, directory: DataDirectory, name: str, report: VerifyReport) -> None:
+    log = SqliteLog.open(directory)
+    try:
+        if not log.try_own():
+            raise LogUnavailable(f"expected a free directory, found {directory.path} in use")
+        with progress(screen, "importing", report.events) as told:
+            asyncio.run(log.fill(_batches(lines_of(name), told)))
+    finally:
+        log.close()
+
+
+def _batches(lines: Iterable[bytes], told: Callable[[int], None]) -> Iterator[EffectBatch]:
+    codec = AvroCodec()
+    batch = EffectBatch()
+    for values in values_of(lines, codec):
+        events = [Appended(event=codec.decode(each), value=each) for each in values]
+        batch.events.extend(events)
+        batch.positions.append(_position(events))
+        if len(batch.events) >= _EVENTS_PER_BATCH:
+            told(len(batch.events))
+            yield batch
+            batch = EffectBatch()
+    told(len(batch.events))
+    yield batch
+
+
+def _position(appended: Sequence[Appended]) -> RunPosition:
+    """What the log of the run's owner kept of it; nothing here is ever driven by it."""
+    last = appended[-1]
+    run = fold(each.event for each in appended)
+    if run is None:
+        raise CorruptLog(f"run {last.event.run_id!r}", "expected events, found none")
+    return RunPosition(
+        run_id=last.event.run_id,
+        seq=last.event.seq,
+        head=digest(last.value),
+        status=status(run),
+        due=next_due(run),
+        busy=False,
+    )
