@@ -68,9 +68,9 @@ class _Demo:
 
     def play(self) -> None:
         _say(
-            "hitl-events: a policy document is changed only after somebody has approved the change."
+            "A policy is changed only after somebody has approved the change. All of it happens in "
+            "a temporary folder, in one SQLite file. Each `hitl` below is a process of its own."
         )
-        _say(f"All of it happens in {self.folder}, in one SQLite file, without a network.")
         paused = self._pause()
         self._restart(paused)
         self._forge(paused)
@@ -90,7 +90,7 @@ class _Demo:
         _tell("Under review is the new text, with its difference to the text in force:")
         for line in draft["diff"].splitlines():
             if line[:1] in "+-" and line[:3] not in ("+++", "---") and len(line) > 1:
-                print(f"     {line[: WIDTH - 5]}")
+                print(_cut(f"     {line}"))
         _tell("The process has ended. The run is three events in a file, and nothing waits.")
         return outcome
 
@@ -102,8 +102,8 @@ class _Demo:
         draft = paused["artefact"]["gates"]["legal-review"]["draft"]
         self._check(gate["token"] == paused["token"], "the token is the one of the pause")
         self._check(gate["draft"] == draft, "the draft is the one of the pause")
-        _tell(f"Open: {gate['gate']} of run {gate['run_id']}")
-        _tell(f"Verdicts: {', '.join(gate['verdicts'])}. Token, draft and digest are the same.")
+        _tell(f"Open: gate {gate['gate']!r} of run {gate['run_id']}")
+        _tell(f"Verdicts: {', '.join(gate['verdicts'])}. Token and draft are the same.")
 
     def _forge(self, paused: dict[str, Any]) -> None:
         _title(3, "Somebody without the token tries to approve")
@@ -151,7 +151,7 @@ class _Demo:
             by = f"{entry['data'].get('verdict')} by {who}" if who else ""
             reason = entry["data"].get("reason", "")
             line = f"   {entry['seq']:>4}  {entry['kind']:<18} {what:<13} {by:<16} {reason}"
-            print(line.rstrip()[:WIDTH])
+            print(_cut(line.rstrip()))
         verified = self._hitl("verify")
         self._check(
             verified["errors"] == [] and verified["runs"] == 1, "the log is whole", verified
@@ -218,6 +218,10 @@ class _Demo:
 def _short(arguments: tuple[str, ...]) -> str:
     """A command line as people can read it: a token is cut."""
     return " ".join(f"{each[:12]}..." if each.startswith("hitl_") else each for each in arguments)
+
+
+def _cut(line: str) -> str:
+    return line if len(line) <= WIDTH else f"{line[: WIDTH - 3]}..."
 
 
 def _title(number: int, text: str) -> None:

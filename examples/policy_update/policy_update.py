@@ -43,11 +43,12 @@ class PolicyRequest(BaseModel):
 class Draft(BaseModel):
     """What the reviewer sees, and what is published if they approve: nothing else."""
 
-    document: str
-    revision: int
+    about: str
     diff: str
+    document: str
     open_points: list[str]
-    based_on_sha256: str
+    original_sha256: str
+    revision: int
     text: str
 
 
@@ -103,24 +104,27 @@ def write_draft(request: PolicyRequest) -> Draft:
     """The document with the edits of the change request."""
     path = request.document.resolve()
     data = _read(path)
-    asked = _edits_part(_read(request.change_request).decode())
-    edits, open_points = parse_edits(asked)
+    asked = _read(request.change_request).decode()
+    edits, open_points = parse_edits(_edits_part(asked))
     if not edits:
         raise ValueError(
             f'expected edits such as: In section "Scope" replace "a" with "b", '
             f"found none in {request.change_request}"
         )
     text, unfit = apply(data.decode(), edits)
-    return _draft(path, data, text, 1, [*open_points, *unfit])
+    heading = _HEADING.match(asked)
+    about = heading["title"] if heading else request.change_request.name
+    return _draft(path, data, text, about=about, open_points=[*open_points, *unfit])
 
 
 def revise(draft: Draft, notes: str) -> Draft:
     """The draft with the edits of a reviewer's notes; always the same for the same notes."""
     path = Path(draft.document)
-    data = _unchanged(path, draft.based_on_sha256)
+    data = _unchanged(path, draft.original_sha256)
     edits, open_points = parse_edits(notes)
     text, unfit = apply(draft.text, edits)
-    return _draft(path, data, text, draft.revision + 1, [*open_points, *unfit])
+    again = _draft(path, data, text, about=draft.about, open_points=[*open_points, *unfit])
+    return again.model_copy(update={"revision": draft.revision + 1})
 
 
 def publish(draft: Draft) -> Published:
@@ -133,7 +137,7 @@ def publish(draft: Draft) -> Published:
     new = draft.text.encode()
     approved = sha256(new).hexdigest()
     if sha256(_read(path)).hexdigest() != approved:
-        _unchanged(path, draft.based_on_sha256)
+        _unchanged(path, draft.original_sha256)
         _replace(path, new)
     return Published(document=draft.document, revision=draft.revision, sha256=approved)
 
@@ -182,20 +186,21 @@ def _replace(path: Path, data: bytes) -> None:
         os.close(folder)
 
 
-def _draft(path: Path, now: bytes, text: str, revision: int, open_points: list[str]) -> Draft:
+def _draft(path: Path, now: bytes, text: str, *, about: str, open_points: list[str]) -> Draft:
     old = now.decode()
     lines = difflib.unified_diff(
         old.splitlines(keepends=True),
         text.splitlines(keepends=True),
         f"{path.name} (in force)",
-        f"{path.name} (draft {revision})",
+        f"{path.name} (draft)",
     )
     return Draft(
-        document=str(path),
-        revision=revision,
+        about=about,
         diff="".join(lines),
+        document=str(path),
         open_points=open_points,
-        based_on_sha256=sha256(now).hexdigest(),
+        original_sha256=sha256(now).hexdigest(),
+        revision=1,
         text=text,
     )
 
@@ -211,7 +216,7 @@ _EDIT = re.compile(
     re.IGNORECASE,
 )
 _BULLET = re.compile(r"^\s*(?:[-*+]|\d+[.)])?\s*")
-_HEADING = re.compile(r"^(?P<marks>#{1,6})\s+(?P<title>.*?)\s*#*\s*$")
+_HEADING = re.compile(r"^(?P<marks>#{1,6})[ \t]+(?P<title>.*?)[ \t]*#*[ \t]*$", re.MULTILINE)
 _FENCE = re.compile(r"^\s*(?:```|~~~)")
 
 

@@ -122,5 +122,5 @@ refund = (
         after=("history", "reserve"),
     )
     .step("pay", pay, after="approval", once=True)
-    .configure(undo_on=("cancelled", "denied", "failed"))
+    .configure(input=RefundRequest, undo_on=("cancelled", "denied", "failed"))
 )

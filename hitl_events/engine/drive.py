@@ -68,6 +68,15 @@ class Drive:
             return []
         return self.unblock(active, now, None)
 
+    def fault(self, active: ActiveRun, what: str, now: datetime) -> list[StepStart]:
+        """Going on with a run raised in the engine itself: block it, visibly."""
+        if not active.run.ended and active.run.blocked is None:
+            found = self._registered(active)
+            message = f"expected to go on with the run, found {what} in the engine: please report it"
+            stopped = RecipeStopped("engine.error", f"{message}; `hitl unblock` tries again")
+            self._block(active, stopped, found.code_fingerprint if found else "", now)
+        return []
+
     def unblock(
         self, active: ActiveRun, now: datetime, command: UnblockRun | None
     ) -> list[StepStart]:

@@ -44,7 +44,7 @@ class Engine:
         self._tools = tools
         self._cached_runs_max = cached_runs_max
         self._runs: dict[RunId, ActiveRun] = {}
-        self._faulty: set[RunId] = set()
+        self._faulty: dict[RunId, str] = {}
         self._now = EPOCH
         self._turn = Turn()
         self._drive = Drive(tools)
@@ -125,11 +125,19 @@ class Engine:
                 if active is not None:
                     self._append(active, self._drive.report(active, entry, self._now))
             case Due():
-                if active is not None and active.run_id not in self._faulty:
+                if active is not None:
                     self._append(active, self._drive.due(active, entry.until, self._now))
             case Wake():
-                if active is not None and active.run_id not in self._faulty:
-                    self._append(active, self._drive.wake(active, self._now))
+                if active is not None:
+                    self._wake(active)
+
+    def _wake(self, active: ActiveRun) -> None:
+        fault = self._faulty.get(active.run_id)
+        if fault is None:
+            self._append(active, self._drive.wake(active, self._now))
+        elif fault:
+            self._append(active, self._drive.fault(active, fault, self._now))
+            del self._faulty[active.run_id]
 
     def _submission(self, entry: Submission, active: ActiveRun | None) -> None:
         command = entry.command
@@ -267,4 +275,8 @@ class Engine:
                 # nobody knows its running steps any more: it is to take them up again
                 self._turn.deferred.append(Wake(run_id=run_id))
         elif run_id is not None:
-            self._faulty.add(run_id)
+            # It is blocked next, so that somebody hears of it; if that fails too, it is left alone.
+            again = run_id in self._faulty
+            self._faulty[run_id] = "" if again else type(error).__name__
+            if not again:
+                self._turn.deferred.append(Wake(run_id=run_id))

@@ -27,15 +27,18 @@ class Branch:
         self.group = group
         self.closed = False
 
-    def close(self) -> None:
+    def close(self, watch: Watch) -> None:
         """End the coroutine; what its `finally` asks for is ignored."""
         self.closed = True
+        watch.begin()
         try:
             self.body.close()
         except KeyboardInterrupt:
             raise
         except BaseException:  # noqa: BLE001, S110 - it is over, whatever its `finally` raises
             pass
+        finally:
+            _leave(watch)
 
 
 class Group:
@@ -81,7 +84,7 @@ class Branches:
         """A wait that ends without a result (a withdrawn gate)."""
         _, branch = self.waits.pop(key)
         if not branch.closed:
-            branch.close()
+            branch.close(self._watch)
             self._child_over(branch)
             self._pump()
 
@@ -101,7 +104,7 @@ class Branches:
 
     def _close_up(self, branch: Branch) -> None:
         while not branch.closed:
-            branch.close()
+            branch.close(self._watch)
             if branch.group is None:
                 return
             branch = branch.group.owner
@@ -118,12 +121,13 @@ class Branches:
     def _advance(self, branch: Branch, result: Any, error: Exception | None) -> None:
         """Run one branch until it waits or ends."""
         if branch.group is not None and _is_doomed(branch):
-            branch.close()  # a sibling failed: what had started has come in, nothing new begins
+            branch.close(self._watch)  # a sibling failed: what had started has come in, nothing new begins
             self._child_over(branch)
             return
         while True:
             self._requests += 1
             if self._requests > EVENTS_PER_RUN_MAX:
+                branch.close(self._watch)
                 message = f"expected at most {EVENTS_PER_RUN_MAX} awaits in one run, found more"
                 raise RecipeStopped("recipe.stuck", message)
             try:
@@ -132,6 +136,7 @@ class Branches:
                 self._ended(branch, stop.value, None)
                 return
             except RecipeSpins:
+                _leave(self._watch)  # it may have struck in `end` itself
                 message = "expected the recipe to await within seconds, found it computing on"
                 raise RecipeStopped("recipe.stuck", message) from None
             except KeyboardInterrupt:
@@ -183,7 +188,7 @@ class Branches:
 
     def _foreign(self, branch: Branch, asked: Any) -> None:
         what = f"{type(asked).__module__}.{type(asked).__qualname__}"
-        branch.close()
+        branch.close(self._watch)
         message = (
             f"expected the recipe to await run.step, run.gate or run.all, found {what}: "
             "I/O belongs in a step"
@@ -225,8 +230,15 @@ class Branches:
             below = [branch for branch in waiting if _is_below(branch, group)]
             self._signals[signal] = [branch for branch in waiting if branch not in below]
             for branch in below:
-                branch.close()
+                branch.close(self._watch)
                 self._child_over(branch)
+
+
+def _leave(watch: Watch) -> None:
+    try:
+        watch.end()
+    except RecipeSpins:  # it struck on the way out, once; the next would come a tick later
+        watch.end()
 
 
 def _is_doomed(branch: Branch) -> bool:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ctypes
+import sys
 import threading
-import time
+from types import FrameType
+from typing import Any
 
 from hitl_events.errors import RecipeSpins
 
@@ -14,11 +16,43 @@ ADVANCE_S_MAX = 5.0
 _TICK_S = 0.25
 
 
+class _Insists(RecipeSpins):
+    """Sent where one was swallowed: the next line of the recipe, in its own `except:`, raises anew.
+
+    Python makes it in the thread that it strikes, so that this can set a trace there.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        frame = sys._getframe(1)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]  # its only name
+        inner: FrameType | None = frame
+        while inner is not None and not _is_ours(inner):
+            inner.f_trace = _raise_anew
+            inner = inner.f_back
+        sys.settrace(_raise_anew)
+
+
+def _raise_anew(frame: FrameType, _event: str, _arg: object) -> Any:
+    if not _is_ours(frame):
+        sys.settrace(None)
+        raise RecipeSpins
+
+
+def _is_ours(frame: FrameType) -> bool:
+    return str(frame.f_globals.get("__name__")).startswith("hitl_events.")
+
+
 class Watchdog:
-    """A thread that looks whether an advance takes too long."""
+    """A thread that looks whether an advance takes too long.
+
+    It counts its own ticks, not the time: a process that was stopped (SIGSTOP, a suspended machine)
+    has lost time, and no recipe is to blame for it.
+    """
 
     def __init__(self, limit_s: float = ADVANCE_S_MAX) -> None:
-        self._limit_s = limit_s
+        self._ticks_max = max(1, round(limit_s / _TICK_S))
+        self._ticks = 0
+        self._seen = 0
         self._turn = 0
         self._inside = False
         self._fired = False
@@ -40,6 +74,7 @@ class Watchdog:
             self._inside = False
             if self._fired:
                 self._fired = False
+                sys.settrace(None)
                 ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self._owner), None)
 
     def _start(self) -> None:
@@ -48,20 +83,26 @@ class Watchdog:
         self._thread.start()
 
     def _watch(self) -> None:
-        seen, since_s = -1, time.monotonic()
         while not self._closed.wait(_TICK_S):
-            if not self._inside or self._turn != seen:
-                seen, since_s = self._turn, time.monotonic()
-            elif time.monotonic() - since_s > self._limit_s:
-                self._stop(seen)
+            self._look()
+
+    def _look(self) -> None:
+        """One tick: is it still in the advance in which the last one found it?"""
+        if not self._inside or self._turn != self._seen:
+            self._seen, self._ticks = self._turn, 0
+            return
+        self._ticks += 1
+        if self._ticks >= self._ticks_max:
+            self._stop(self._seen)
 
     def _stop(self, turn: int) -> None:
         """Again and again while it stays inside: the recipe's own `except:` may swallow one."""
         with self._lock:
             if self._inside and self._turn == turn:
+                raised = _Insists if self._fired else RecipeSpins
                 self._fired = True
                 ctypes.pythonapi.PyThreadState_SetAsyncExc(
-                    ctypes.c_ulong(self._owner), ctypes.py_object(RecipeSpins)
+                    ctypes.c_ulong(self._owner), ctypes.py_object(raised)
                 )
 
     def close(self) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shlex
@@ -13,21 +12,26 @@ from tests.acceptance.playground import ROOT
 
 COMMAND_S_MAX = 100
 PROMPT = "$ "
+_IN_REPOSITORY = re.compile(r"make |\. \.venv/|cp -r examples/")
 _TOKEN = re.compile(r"\bTOKEN\b")
+_ISSUED = re.compile(r"\bhitl_[A-Za-z0-9_-]{40,}")
 
 
 class Terminal:
-    """Types in `folder`, but what belongs to the repository (`make`, its environment) there."""
+    """Starts in `folder`; what belongs to the repository (`make`, its environment) is typed there.
 
-    def __init__(self, folder: Path, state: Path) -> None:
-        self.folder = folder
+    TOKEN on a page stands for the token that was shown last, `~` for the folder above `folder`.
+    """
+
+    def __init__(self, folder: Path) -> None:
         self.code = 0
-        self._state = state
-        self._token: str | None = None
+        self._home = folder.parent
+        self._state = self._home / "state.sh"
+        self._token = "TOKEN"
         self._environment = {
             name: held for name, held in os.environ.items() if not name.startswith("HITL_")
-        } | {"COLUMNS": "80"}
-        self._state.write_text("", encoding="utf-8")
+        } | {"COLUMNS": "80", "HOME": str(self._home)}
+        self._state.write_text(f"cd {shlex.quote(str(folder))}\n", encoding="utf-8")
 
     def play(self, block: str) -> None:
         """Every command of a block: its output has the lines that the page shows, in their order.
@@ -45,34 +49,16 @@ class Terminal:
 
     def type(self, command: str) -> str:
         """What a command says on both of its streams."""
-        ours = command.startswith(("make ", ". .venv/"))
-        self._learn_token(command)
-        line = _TOKEN.sub(self._token or "TOKEN", command)
+        line = _TOKEN.sub(self._token, command)
+        state = shlex.quote(str(self._state))
+        there = f"cd {shlex.quote(str(ROOT))}" if _IN_REPOSITORY.match(command) else ""
+        kept = '"$PWD"' if not there else '"$HERE"'
         script = (
-            f". {shlex.quote(str(self._state))}\n(exit {self.code})\n{line}\n"
-            f"code=$?\nexport -p > {shlex.quote(str(self._state))}\nexit $code\n"
+            f". {state}\nHERE=$PWD\n{there}\n(exit {self.code})\n{line}\ncode=$?\n"
+            f"{{ export -p; printf 'cd %q\\n' {kept}; }} > {state}\nexit $code\n"
         )
-        done = self._bash(script, ROOT if ours else self.folder)
-        assert "Traceback" not in done.stdout, f"{command}: {done.stdout}"
-        self.code = done.returncode
-        return done.stdout
-
-    def forget_token(self) -> None:
-        """From here on TOKEN stands for the gate that is open then."""
-        self._token = None
-
-    def _learn_token(self, command: str) -> None:
-        """TOKEN on a page stands for the token of the gate that was open when it is first used."""
-        if self._token is not None or not _TOKEN.search(command):
-            return
-        script = f". {shlex.quote(str(self._state))}\nhitl pending --json\n"
-        gates = json.loads(self._bash(script, self.folder).stdout)
-        self._token = gates[0]["token"]
-
-    def _bash(self, script: str, folder: Path) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
+        done = subprocess.run(
             ["bash", "-c", script],
-            cwd=folder,
             env=self._environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -80,6 +66,10 @@ class Terminal:
             check=False,
             timeout=COMMAND_S_MAX,
         )
+        assert "Traceback" not in done.stdout, f"{command}: {done.stdout}"
+        self.code = done.returncode
+        self._token = next(iter(_ISSUED.findall(done.stdout)), self._token)
+        return done.stdout
 
 
 def _compare(command: str, shown: list[str], output: str) -> None:

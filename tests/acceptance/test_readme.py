@@ -15,7 +15,8 @@ from tests.acceptance.playground import BIN, ROOT
 from tests.acceptance.terminal import Terminal
 
 README = ROOT / "README.md"
-PAGES = sorted((ROOT / "docs").glob("*.md"))
+EXAMPLES = ROOT / "examples" / "README.md"
+PAGES = [*sorted((ROOT / "docs").glob("*.md")), EXAMPLES]
 SCREEN_LINES = 40
 
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -36,11 +37,11 @@ def files_of(page: Path) -> dict[str, str]:
 
 def terminal(tmp_path: Path) -> Terminal:
     """A folder of one's own with the files of the README in it."""
-    folder = tmp_path / "mine"
+    folder = tmp_path / "purchase"
     folder.mkdir()
     for name, text in files_of(README).items():
         (folder / name).write_text(text, encoding="utf-8")
-    return Terminal(folder, tmp_path / "state")
+    return Terminal(folder)
 
 
 @pytest.mark.slow
@@ -74,7 +75,6 @@ def test_the_commands_of_a_page_do_what_it_says(page: Path, tmp_path: Path) -> N
         typed.type(f"hitl run purchase --run-id {run_id} --input '{order}'")
         if item == "desk":
             typed.type("hitl decide TOKEN approve --by anna")
-            typed.forget_token()
 
     for language, text in blocks(page):
         if language == "console":

@@ -231,17 +231,19 @@ class World:
     # processes
 
     def restart(self, *recipes: Recipe) -> None:
-        """A new process with the same log: what ran is gone, every run is taken up again."""
+        """A new process with the same log: what ran is gone, busy runs are taken up again."""
         if recipes:
             self.book = Book(recipes)
         self.held = []
         self.engine = self._new_engine()
-        self.put(*(Wake(run_id=run_id) for run_id in self.log))
+        self.put(*(Wake(run_id=at.run_id) for at in self.positions.values() if at.busy))
 
     def cut(self, end: int, run_id: str = RUN) -> None:
-        """Crash when only the first events of the run were written; then restart."""
+        """Crash when only the first events of the run were written; then it is taken up again."""
         del self.log[RunId(run_id)][end:]
-        self.restart()
+        self.held = []
+        self.engine = self._new_engine()
+        self.put(Wake(run_id=RunId(run_id)))
 
     # looking
 

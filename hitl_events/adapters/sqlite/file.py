@@ -123,10 +123,14 @@ def _create(directory: DataDirectory) -> None:
         connection = _connect(new, "mode=rw")
         try:
             schema.prepare(connection)
+            (mode,) = connection.execute("PRAGMA journal_mode").fetchone()
         except sqlite3.Error as error:
             raise translated(path, error) from error
         finally:
             connection.close()
+        if mode != "wal":
+            message = f"expected a local file system for {path}, found one without shared memory"
+            raise LogUnavailable(f"{message}: name another data directory with --dir or HITL_DATA")
 
 
 def _empty(path: Path) -> LogFile:

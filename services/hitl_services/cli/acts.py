@@ -81,7 +81,8 @@ def _without_log(
     settings: Settings, reason: Reason, wanted: str, *, decision: bool = False
 ) -> Outcome | None:
     """The refusal where there is no log at all: a mistyped directory must not become one."""
-    if DataDirectory(settings.directory).has_log():
+    directory = DataDirectory(settings.directory)
+    if directory.has_log() or directory.existing_token_key() is not None:
         return None
     message = f"expected {wanted}, found no log in {settings.directory}; name its place with --dir"
     return refused((), Rejection(reason=reason, message=message), decision=decision)
@@ -125,8 +126,10 @@ def shown(screen: Screen, settings: Settings, outcome: Outcome) -> int:
         screen.page(page.short())
     if outcome.status != "error":
         return DONE
-    for each in outcome.diagnostics:
-        if each.level == "error":
-            screen.note(f"hitl: {one_line(f'{each.code}: {each.message}')}")
-            break
+    if screen.is_terminal and not settings.json:
+        return REFUSED  # whoever looks has just read it
+    first = next(each for each in outcome.diagnostics if each.level == "error")
+    unnamed = first.code == "command.unknown_recipe" and not settings.recipes
+    hint = "; name their module with --recipes or HITL_RECIPES" if unnamed else ""
+    screen.note(f"hitl: {one_line(f'{first.code}: {first.message}{hint}')}")
     return REFUSED

@@ -48,14 +48,18 @@ def parsed(arguments: Sequence[str]) -> Task | int:
     """What the line asks for; an exit code where the parser itself has answered (`--help`)."""
     command = get_command(_app())
     found: Any = command.main(list(arguments), prog_name="hitl", standalone_mode=False)
-    return 0 if found is None else found  # type: ignore[no-any-return]  # what our functions return
+    return 0 if found is None else found
 
 
-def usage_problem(error: Exception) -> str:
+def usage_problem(error: Exception, arguments: Sequence[str]) -> str:
     """Expected, found, and where to look, for an error of the parser."""
     context: Any = getattr(error, "ctx", None)
-    path = "hitl" if context is None else context.command_path
-    usage = "hitl COMMAND" if context is None else context.get_usage().removeprefix("Usage: ")
+    if context is None:  # an option without its value
+        path = " ".join(["hitl", *(word for word in arguments[:1] if word.isalpha())])
+        usage = f"{path} [OPTIONS]"
+    else:
+        path = context.command_path
+        usage = context.get_usage().removeprefix("Usage: ")
     said: Any = getattr(error, "format_message", error.__str__)
     found = said().rstrip(".")
     hint = (
@@ -73,8 +77,8 @@ def _app() -> typer.Typer:
     dead = typer.Typer(
         rich_markup_mode=None, help="Records that had no place, kept with the reason."
     )
-    for name, command in letters.COMMANDS.items():
-        dead.command(name)(with_shared(command))
+    for name, its in letters.COMMANDS.items():
+        dead.command(name)(with_shared(its))
     app.add_typer(dead, name="dead-letters")
     return app
 

@@ -12,8 +12,8 @@ from typing import Any, assert_never
 from hitl_events.adapters.avro.schemas import name_of
 from hitl_events.adapters.directory import DataDirectory
 from hitl_events.adapters.inbound import read_inbound
+from hitl_events.adapters.limits import DEAD_LETTERS_KEPT
 from hitl_events.adapters.sqlite import SqliteLog
-from hitl_events.adapters.sqlite.dead_letters import DEAD_LETTERS_KEPT
 from hitl_events.adapters.system import SystemClock
 from hitl_events.domain import canonical
 from hitl_events.domain.commands import CancelRun, Command, Decide, StartRun, UnblockRun

@@ -13,8 +13,12 @@ _TEXT_LINES_MAX = 2000
 
 
 def summary(held: object, *, width: int, lines_max: int) -> list[str]:
-    """The first lines of a value, each cut to `width`: enough to know what it is about."""
-    return bounded(list(_lines(held, text_lines_max=lines_max)), width=width, lines_max=lines_max)
+    """The first lines of a value, each cut to `width`: enough to know what it is about.
+
+    A text among others gets a part of the lines only, so that it does not hide them.
+    """
+    share = lines_max if isinstance(held, str) else max(lines_max // 2 - 1, 1)
+    return bounded(list(_lines(held, text_lines_max=share)), width=width, lines_max=lines_max)
 
 
 def bounded(lines: list[str], *, width: int, lines_max: int) -> list[str]:
@@ -66,7 +70,11 @@ def _items(held: list[object], text_lines_max: int) -> Iterator[str]:
 
 
 def _text(text: str, lines_max: int) -> Iterator[str]:
-    lines = harmless_lines(text.rstrip("\n"))
+    lines = harmless_lines(text.strip("\n"))
+    left_out = len(lines) - lines_max
+    if left_out > 0 and lines_max == 1:
+        yield f"{lines[0]} … {left_out} more {'line' if left_out == 1 else 'lines'}"
+        return
     yield from lines[:lines_max]
-    if len(lines) > lines_max:
-        yield f"… {len(lines) - lines_max} more lines"
+    if left_out > 0:
+        yield f"… {left_out} more {'line' if left_out == 1 else 'lines'}"

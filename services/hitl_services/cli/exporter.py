@@ -5,23 +5,19 @@ from __future__ import annotations
 import asyncio
 import os
 import tempfile
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 from hitl_events.audit.export import End, export_line, spelt
-from hitl_events.errors import HitlError, InvalidInput, UnknownRun
-from hitl_events.ports import RunPosition
+from hitl_events.errors import HitlError, InvalidInput
 from hitl_services.cli.failure import DONE
 from hitl_services.cli.progress import progress
 from hitl_services.cli.screen import Screen
 from hitl_services.cli.settings import Settings
 from hitl_services.cli.store import Store
 from hitl_services.cli.text import counted, quoted
-
-_EVENTS_AT_ONCE = 500
-"""Of short runs so many are loaded together: a block on disk holds some 40 events of several."""
 
 Write = Callable[[bytes], object]
 
@@ -76,7 +72,7 @@ def _written(path: Path, fill: Callable[[Write], End]) -> End:
     return end
 
 
-def _to_disk(file: BinaryIO) -> None:
+def _to_disk(file: IO[bytes]) -> None:
     file.flush()
     os.fsync(file.fileno())
 
@@ -88,40 +84,11 @@ def _exported(screen: Screen, settings: Settings, run_ids: tuple[str, ...], writ
 
 async def _lines(screen: Screen, store: Store, run_ids: tuple[str, ...], write: Write) -> End:
     end = End()
-    wanted = dict.fromkeys(run_ids)
     with progress(screen, "exporting", await store.log.end()) as told:
-        async for run_id, values in _histories(store, wanted):
+        async for run_id, values in store.histories(run_ids):
             for value in values:
                 write(spelt(export_line(value, store.codec)) + b"\n")
                 end.add(run_id, value)
             told(len(values))
     write(spelt(end.to_json()) + b"\n")
     return end
-
-
-async def _histories(
-    store: Store, wanted: dict[str, None]
-) -> AsyncIterator[tuple[str, Sequence[bytes]]]:
-    """Each run with its record values, in the order of their start."""
-    missing = dict(wanted)
-    async for piece in store.positions():
-        chosen = [each for each in piece if not wanted or each.run_id in wanted]
-        for some in _portions(chosen):
-            loaded = await store.log.load([position.run_id for position in some])
-            for position in some:
-                missing.pop(position.run_id, None)
-                yield position.run_id, loaded[position.run_id]
-    for run_id in missing:
-        raise UnknownRun(run_id)
-
-
-def _portions(positions: Sequence[RunPosition]) -> list[list[RunPosition]]:
-    portions: list[list[RunPosition]] = []
-    events = _EVENTS_AT_ONCE
-    for position in positions:
-        if events + position.seq > _EVENTS_AT_ONCE:
-            portions.append([])
-            events = 0
-        portions[-1].append(position)
-        events += position.seq
-    return portions

@@ -44,6 +44,9 @@ _KINDS: Mapping[type[HitlError], tuple[int, str]] = {
     ImpossibleHistory: (UNREACHABLE, "log.corrupt"),
 }
 
+_REASONS = frozenset({"unknown_run", "unknown_recipe", "engine_error"})
+"""Codes here that are refusals of the closed list."""
+
 
 @value
 class Failure:
@@ -59,9 +62,16 @@ class Failure:
 
     def document(self) -> dict[str, Any]:
         """An outcome with nothing but the diagnostic."""
-        diagnostic = {"level": "error", "code": self.code, "message": self.line(), "data": {}}
+        reason = self.code.removeprefix("command.")
+        data = {"reason": reason, "winner": None} if reason in _REASONS else {}
+        diagnostic = {
+            "level": "error",
+            "code": self.code,
+            "message": self.line(),
+            "data": data,
+        }
         nothing = dict.fromkeys(("run_id", "recipe", "version", "seq"))
-        shown = {"artefact": {}, "diagnostics": [diagnostic], "trace": []}
+        shown: dict[str, Any] = {"artefact": {}, "diagnostics": [diagnostic], "trace": []}
         return {"status": "error", **nothing, **shown}
 
 

@@ -37,7 +37,7 @@ def load(screen: Screen, settings: Settings, name: str) -> int:
     if not report.ok:
         shown = report.to_json()
         screen.document(shown) if settings.json else screen.page(problems_page(report.errors))
-        return noted(screen, report)
+        return noted(screen, report, as_json=settings.json)
     _fill(screen, directory, name, report)
     if settings.json:
         screen.document({"file": name, "runs": report.runs, "events": report.events})
@@ -50,13 +50,14 @@ def load(screen: Screen, settings: Settings, name: str) -> int:
 
 def _refuse_unless_empty(directory: DataDirectory) -> None:
     """An import joins no other history: what is there was never meant to be read with it."""
+    found: str | None
     if directory.has_log():
         log = SqliteLog.open_for_reading(directory)
         try:
             events = asyncio.run(log.end())
         finally:
             log.close()
-        found = f"a log of {counted(events, 'event')}"
+        found = f"a log of {counted(events, 'event')}" if events else None
     else:
         found = _first_in(directory.path)
     if found is not None:

@@ -55,7 +55,7 @@ def _guarded(screen: Screen, arguments: Sequence[str]) -> int:
     except HitlError as error:
         failed = failure.failure_of(error)
     except USAGE_ERROR as error:
-        failed = failure.usage(usage_problem(error))
+        failed = failure.usage(usage_problem(error, arguments))
     except Exception as error:  # noqa: BLE001 - the one of this process: a defect is told in one line
         failed = failure.unexpected(error)
     return _told(screen, failed, as_json="--json" in arguments)

@@ -9,7 +9,7 @@ from typing import Any
 
 from hitl_events.domain.diagnostics import Diagnostic
 from hitl_events.domain.outcome import Outcome
-from hitl_services.cli.display import bounded, in_a_line, summary
+from hitl_services.cli.display import in_a_line, summary
 from hitl_services.cli.screen import Line
 from hitl_services.cli.text import age, clock, harmless, until
 
@@ -70,7 +70,6 @@ class OutcomePage:
     def _head(self) -> Iterator[Line]:
         outcome = self._outcome
         if outcome.run_id is None:
-            yield [(outcome.status, STYLES[outcome.status])]
             return
         recipe = f"{harmless(outcome.recipe or '')} {harmless(outcome.version or '')}"
         status = (outcome.status, STYLES[outcome.status])
@@ -101,7 +100,7 @@ class OutcomePage:
         if decision is None:
             return
         who = decision["decided_by"] or f"somebody ({decision['channel']})"
-        said = f"{decision['verdict']} by {who}, {decision['decided_at']}"
+        said = f"{decision['verdict']} by {who}, {_at(decision['decided_at'])}"
         yield ["  decision  ", _flat(said)]
         for label in ("notes", "data"):
             if decision[label] is not None:
@@ -168,14 +167,14 @@ def _winner(refusal: Diagnostic) -> Iterator[Line]:
     winner = refusal.data.get("winner")
     if winner:
         by = winner["decided_by"] or "somebody"
-        said = f"{winner['verdict']} by {by}, {winner['decided_at']}, id {winner['decision_id']}"
+        at, decision_id = _at(winner["decided_at"]), winner["decision_id"]
+        said = f"{winner['verdict']} by {by}, {at}, id {decision_id}"
         yield ["       the gate was closed by: ", (_flat(said), "bold")]
+
+
+def _at(text: str) -> str:
+    return clock(datetime.fromisoformat(text))
 
 
 def _flat(text: str) -> str:
     return harmless(" ".join(text.split()))
-
-
-def shortened(text: str, width: int, lines_max: int) -> list[str]:
-    """A text of ours, cut like the users'."""
-    return bounded(text.split("\n"), width=width, lines_max=lines_max)

@@ -17,6 +17,9 @@ from hitl_events.errors import CorruptLog, LogUnavailable, UnknownRun
 from hitl_events.ports import RunPosition
 from hitl_services.cli.settings import Settings
 
+EVENTS_AT_ONCE = 500
+"""A block on disk holds some 40 events of several runs: read together, it is inflated once."""
+
 
 class Store:
     """Runs by key, their events decoded; tokens for the holder of the key."""
@@ -59,6 +62,28 @@ class Store:
         async for piece in self.log.positions():
             yield [each for each in piece if statuses is None or each.status in statuses]
 
+    async def histories(
+        self, run_ids: Collection[str] = ()
+    ) -> AsyncIterator[tuple[RunId, Sequence[bytes]]]:
+        """The named runs with their record values, all if none is named, by their start.
+
+        `UnknownRun` comes before the first of them.
+        """
+        wanted = set(run_ids)
+        positions = [
+            [each for each in piece if not wanted or each.run_id in wanted]
+            async for piece in self.positions()
+        ]
+        known = {each.run_id for piece in positions for each in piece}
+        for run_id in run_ids:
+            if run_id not in known:
+                raise UnknownRun(run_id)
+        for piece in positions:
+            for some in _portions(piece):
+                loaded = await self.log.load([position.run_id for position in some])
+                for position in some:
+                    yield position.run_id, loaded[position.run_id]
+
     def outcome(self, events: Sequence[Event]) -> Outcome:
         """The outcome after these events."""
         return Outcome(events, keys=self.keys)
@@ -79,3 +104,16 @@ def start_of(events: Sequence[Event]) -> RunStarted:
         where = f"run {first.run_id!r}"
         raise CorruptLog(where, f"expected RunStarted first, found {type(first).__name__}")
     return first
+
+
+def _portions(positions: Sequence[RunPosition]) -> list[list[RunPosition]]:
+    """Runs that are loaded together: some hundred events, unless one run alone has more."""
+    portions: list[list[RunPosition]] = []
+    events = EVENTS_AT_ONCE
+    for position in positions:
+        if events + position.seq > EVENTS_AT_ONCE:
+            portions.append([])
+            events = 0
+        portions[-1].append(position)
+        events += position.seq
+    return portions

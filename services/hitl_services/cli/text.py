@@ -87,6 +87,18 @@ def cut(text: str, width: int) -> str:
     return f"{kept.rstrip()}…"
 
 
+def wrapped(text: str, width: int) -> list[str]:
+    """The words of a text in lines of at most `width` columns; a longer word has its own line."""
+    lines = [""]
+    for word in text.split():
+        joined = f"{lines[-1]} {word}".lstrip()
+        if lines[-1] and cells(joined) > width:
+            lines.append(word)
+        else:
+            lines[-1] = joined
+    return lines
+
+
 def padded(text: str, width: int) -> str:
     """The text followed by blanks up to `width` columns."""
     return text + " " * (width - cells(text))

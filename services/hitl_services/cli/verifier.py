@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from hitl_events.adapters.avro import AvroCodec
@@ -44,7 +44,7 @@ def verify(screen: Screen, settings: Settings, named: tuple[str, ...]) -> int:
         screen.page([[("verified", "bold green"), f"  {said}: every chain is whole"]])
     else:
         screen.page(problems_page(report.errors))
-    return DONE if report.ok else noted(screen, report)
+    return DONE if report.ok else noted(screen, report, as_json=settings.json)
 
 
 def _is_file(name: str) -> bool:
@@ -84,10 +84,11 @@ async def _all(screen: Screen, store: Store, check: ChainCheck, problems: Proble
 async def _lost(store: Store, check: ChainCheck, problems: Problems, damage: Damage) -> None:
     """A block that can not be read: which events stood in it."""
     problem = f"block at offset {damage.first}: {damage.problem}"
+    hit: Mapping[RunId, Sequence[int]] = {}
     try:
         hit = await store.log.runs_in_block(damage.first, damage.count)
     except CorruptLog as error:
-        hit, problem = {}, f"{problem}; the index can not be read either: {error.problem}"
+        problem = f"{problem}; the index can not be read either: {error.problem}"
     if not hit:
         problems.add(None, None, problem)
     for run_id, seqs in hit.items():
@@ -138,8 +139,10 @@ def lines_of(name: str) -> Iterator[bytes]:
         raise LogUnavailable(message) from None
 
 
-def noted(screen: Screen, report: VerifyReport) -> int:
+def noted(screen: Screen, report: VerifyReport, *, as_json: bool) -> int:
     """The first problem as the line on stderr; gives the exit code."""
+    if screen.is_terminal and not as_json:
+        return BROKEN_CHAIN  # whoever looks has just read it
     first = report.errors[0]
     more = f" (and {len(report.errors) - 1} more)" if len(report.errors) > 1 else ""
     screen.note(f"hitl: {one_line(f'verification failed: {_place(first)}{first.problem}{more}')}")

@@ -26,6 +26,8 @@ from hitl_services.cli.store import Store, start_of
 from hitl_services.cli.tables import pending_page, runs_page
 from hitl_services.cli.text import clock, counted
 
+_HIDDEN = frozenset({"gate_id", "draft_digest", "duration_us"})
+_DULL = (["occurrence", 1], ["attempt", 1], ["kind", "step"], ["identity", "claimed"])
 _MAY_HAVE_GATES = frozenset({"paused", "running", "blocked"})
 
 
@@ -80,7 +82,9 @@ def _gates_of(store: Store, events: Sequence[Event]) -> Iterator[OpenGate]:
     for gate in run.pending.values():
         paused = gate.paused
         keys, seed = store.keys, run.started.seed
-        token = keys and keys.issue(paused.run_id, paused.seq, seed, paused.token_kid)
+        token = (
+            None if keys is None else keys.issue(paused.run_id, paused.seq, seed, paused.token_kid)
+        )
         yield OpenGate(started=run.started, paused=paused, token=token)
 
 
@@ -158,19 +162,21 @@ def _trace_page(entries: Sequence[TraceEntry], width: int | None) -> Iterator[Li
         head = f"{entry.seq:>{digits}}  {at}  "
         kind = f"{entry.kind:<17}"
         left = None if width is None else width - len(head) - len(kind) - 1
-        said = in_a_line(_told(entry), left)
+        told = _told(entry)
+        said = in_a_line(told, left) if told else ""
         yield [(head, "dim"), (kind, _trace_style(entry.kind)), " ", said]
 
 
 def _told(entry: TraceEntry) -> dict[str, object]:
     """The data without what the page says elsewhere or only a program needs."""
-    hidden = {"gate_id", "draft_digest", "duration_us"}
-    dull = {("occurrence", 1), ("attempt", 1), ("kind", "step")}
-    return {
-        name: ", ".join(held) if name == "verdicts" else held
+    told: dict[str, object] = {
+        name: held
         for name, held in entry.data.items()
-        if name not in hidden and (name, held if isinstance(held, str | int) else None) not in dull
+        if name not in _HIDDEN and [name, held] not in _DULL
     }
+    if "verdicts" in told:
+        told["verdicts"] = ", ".join(entry.data["verdicts"])
+    return told
 
 
 def _trace_style(kind: str) -> str:

@@ -170,6 +170,20 @@ async def test_a_read_only_place_is_read(tmp_path: Path, is_open: bool) -> None:
     assert "expected to use" in refusal
 
 
+def test_a_place_without_write_ahead_log_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where SQLite cannot have a write-ahead log (a network file system), no log is made."""
+
+    def prepare(connection: sqlite3.Connection) -> None:
+        connection.execute("PRAGMA journal_mode = DELETE")
+
+    monkeypatch.setattr("hitl_events.adapters.sqlite.schema.prepare", prepare)
+
+    assert "expected a local file system" in _refusal(SqliteLog.open, tmp_path / "data")
+    assert list((tmp_path / "data").iterdir()) == []
+
+
 def test_what_a_killed_creator_left_does_no_harm(tmp_path: Path) -> None:
     """A log that was being made when its process died is made anew."""
     (tmp_path / "log.db.new").write_bytes(b"half")

@@ -78,7 +78,10 @@ def cancel(
     run_id: _RunId,
     reason: Annotated[str, typer.Option(metavar="T", help="Why.", show_default=False)] = "",
 ) -> Work:
-    """Cancel a run: its tokens die, what is to be undone is undone."""
+    """Cancel a run.
+
+    Its tokens die at once; what is to be undone is, then the run ends as cancelled.
+    """
 
     def work(screen: Screen, settings: Settings) -> int:
         from hitl_services.cli import acts
@@ -89,7 +92,10 @@ def cancel(
 
 
 def unblock(run_id: _RunId) -> Work:
-    """Replay a blocked run against the code of now and let it go on if it fits."""
+    """Let a blocked run go on if the code fits now.
+
+    It is replayed against the code that is registered; what does not fit is named.
+    """
 
     def work(screen: Screen, settings: Settings) -> int:
         from hitl_services.cli import acts

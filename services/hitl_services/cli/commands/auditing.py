@@ -26,7 +26,7 @@ def explain(
         ),
     ],
 ) -> Work:
-    """Say why a gate is pending, decided or refused, from its events."""
+    """Say why a gate is pending, decided or refused."""
 
     def work(screen: Screen, settings: Settings) -> int:
         from hitl_services.cli import auditor, values
@@ -42,7 +42,10 @@ def replay(
         bool, typer.Option("--strict", help="Changed arguments of a step are a divergence too.")
     ] = False,
 ) -> Work:
-    """Replay recorded histories against the code of now; exit 3 where one diverges."""
+    """Replay histories against the code of now.
+
+    Exit 3 where one diverges, naming the first step that differs.
+    """
 
     def work(screen: Screen, settings: Settings) -> int:
         from hitl_services.cli import auditor
@@ -60,7 +63,10 @@ def verify(
         ),
     ] = None,
 ) -> Work:
-    """Check the digest chains of the log, or of an exported file; exit 4 where one is broken."""
+    """Check the digest chains of log or file.
+
+    Exit 4 where one is broken, naming run and event. A FILE needs no log.
+    """
 
     def work(screen: Screen, settings: Settings) -> int:
         from hitl_services.cli import verifier
@@ -80,7 +86,10 @@ def export(
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace FILE if it is there.")] = False,
 ) -> Work:
-    """Export histories for an audit; a file can be verified without the log, and imported."""
+    """Export histories for an audit.
+
+    What is exported can be verified without the log, and imported elsewhere.
+    """
 
     def work(screen: Screen, settings: Settings) -> int:
         from hitl_services.cli import exporter, values
@@ -97,7 +106,10 @@ def export(
 def import_(
     file: Annotated[str, typer.Argument(metavar="FILE", show_default=False)],
 ) -> Work:
-    """Load an exported file into an empty data directory, for reading."""
+    """Load an exported file, for reading only.
+
+    The data directory must be empty; nothing will run in it.
+    """
 
     def work(screen: Screen, settings: Settings) -> int:
         from hitl_services.cli import importer

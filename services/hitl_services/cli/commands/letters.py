@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -30,7 +31,7 @@ def list_(
 
 
 def show(number: _Number) -> Work:
-    """Show one whole: where it came from, why it is here, what it says."""
+    """Show one whole, with what it says."""
 
     def work(screen: Screen, settings: Settings) -> int:
         from hitl_services.cli import dead_letters, values
@@ -41,7 +42,10 @@ def show(number: _Number) -> Work:
 
 
 def replay(number: _Number) -> Work:
-    """Put one into the intake again, and forget it once it is answered."""
+    """Bring one again.
+
+    It is forgotten once it is answered; what is refused again becomes a new one.
+    """
 
     def work(screen: Screen, settings: Settings) -> int:
         from hitl_services.cli import dead_letters, values
@@ -62,4 +66,9 @@ def discard(number: _Number) -> Work:
     return work
 
 
-COMMANDS = {"list": list_, "show": show, "replay": replay, "discard": discard}
+COMMANDS: dict[str, Callable[..., Work]] = {
+    "list": list_,
+    "show": show,
+    "replay": replay,
+    "discard": discard,
+}

@@ -26,7 +26,10 @@ def pending(
     ] = None,
     limit: Annotated[str | None, typer.Option(metavar="N", help=_LIMIT)] = None,
 ) -> Work:
-    """List the open gates with their drafts and tokens, the oldest first."""
+    """List the open gates, the oldest first.
+
+    Each with the beginning of its draft and the token that decides it.
+    """
 
     def work(screen: Screen, settings: Settings) -> int:
         from hitl_services.cli import values, views
@@ -47,7 +50,7 @@ def show(
         typer.Option(metavar="A B", help="What changed from event A to event B."),
     ] = None,
 ) -> Work:
-    """Show a run: what it came to, its steps, gates, drafts and decisions."""
+    """Show a run: outcome, steps, gates and decisions."""
 
     def work(screen: Screen, settings: Settings) -> int:
         from hitl_events.errors import InvalidInput
@@ -58,14 +61,16 @@ def show(
         if diff is None:
             seq = None if at is None else values.number(at, "--at")
             return views.show(screen, settings, run_id, seq)
-        seqs = [values.number(text, "--diff") for text in diff]
-        return views.show_diff(screen, settings, run_id, (seqs[0], seqs[1]))
+        from hitl_services.cli import auditor
+
+        before, after = (values.number(text, "--diff") for text in diff)
+        return auditor.show_diff(screen, settings, run_id, (before, after))
 
     return work
 
 
 def trace(run_id: _RunId) -> Work:
-    """Print what happened in a run, a line for each entry."""
+    """Print what happened in a run, line by line."""
 
     def work(screen: Screen, settings: Settings) -> int:
         from hitl_services.cli import views

@@ -1,0 +1,204 @@
+"""The world calms down: every run that can end must end, and everything must add up."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+
+from hitl_events.domain.events import RunStarted
+from hitl_events.domain.evolve import fold
+from hitl_events.domain.outcome import canonical_outcome
+from hitl_events.domain.state import status
+from hitl_events.domain.values import RunId
+from hitl_events.errors import RecipeStopped
+from hitl_events.ports import Answer
+from hitl_events.testing.scripts import Played, driver_of
+from hitl_events.testing.simulation.ledger import Ledger, demand
+from hitl_events.testing.simulation.oracle import Oracle
+from hitl_events.testing.simulation.owner import done
+from hitl_events.testing.simulation.sent import CALL, Sent
+from hitl_events.testing.simulation.world import NoWatch, World
+
+ROUNDS_MAX = 300
+"""A plot has at most 40 acts; each takes a few rounds."""
+
+
+def bring_to_an_end(world: World) -> None:
+    """No more mischief: finish the steps, decide the gates, let the time pass."""
+    world.calm = True
+    if world.owner is None or world.random.random() < 0.5:
+        world.crash()
+        world.own()
+    for code in (0, 1, 0) if world.codes_used > 1 else (0,):
+        if world.codes_used > 1:
+            world.crash()
+            world.put_code(code)
+            world.own()
+            _unblock(world)
+        _go_on(world)
+        if all(ledger.ended for ledger in world.ledgers()):
+            break
+    left = [f"{each.run_id} ({_standing(world, each)})" for each in world.ledgers() if not each.ended]
+    demand("liveness", not left, f"every run to end, left: {', '.join(left)}")
+
+
+def _unblock(world: World) -> None:
+    for ledger in world.ledgers():
+        if ledger.blocked and not ledger.ended:
+            world.send(world.clients.unblock(ledger.run_id))
+
+
+def _go_on(world: World) -> None:
+    for _ in range(ROUNDS_MAX):
+        busy = world.turn()
+        owner = world.owner
+        demand("liveness", owner is not None, "an owner that lives in a calm world")
+        if owner is not None and owner.steps:
+            world.end_step()
+        elif not busy and not _push(world):
+            return
+
+
+def _push(world: World) -> bool:
+    """Nothing goes on by itself: decide a gate, or let the next timer fire."""
+    for ledger in world.ledgers():
+        for pause in ledger.open_pauses():
+            world.send(world.clients.good(ledger, pause))
+            return True
+    due = done(world.eye.next_due())
+    if due is None:
+        return False
+    world.clock.advance(max((due - world.clock.now()).total_seconds(), 0) + 1)
+    return True
+
+
+def _standing(world: World, ledger: Ledger) -> str:
+    run = fold(world.codec.decode(value) for value in ledger.values)
+    return "?" if run is None else f"{status(run)} at {run.seq}"
+
+
+def check_the_books(world: World) -> None:
+    """Every submission became one thing, every history replays, every copy of a run is the same."""
+    for sent in world.oracle.sent.values():
+        if sent.durable:
+            answer = done(world.eye.answer(sent.place[1]))
+            demand("P2", answer is not None, f"an answer to {sent}")
+            sent.answers = [] if answer is None else [answer]
+        _check_sent(world.oracle, sent)
+    for ledger in world.ledgers():
+        _check_copies(world, ledger)
+        _check_replay(world, ledger)
+    world.transcripts.check()
+
+
+def _check_sent(oracle: Oracle, sent: Sent) -> None:
+    events = oracle.events_at.get(sent.place, [])
+    letters = oracle.letters_at.get(sent.place, [])
+    demand("P2", len(events) + len(letters) <= 1, f"one thing that became of {sent}")
+    demand("P2", len(sent.answers) <= 1, f"one answer to {sent}, found {sent.answers}")
+    if letters:
+        reason = letters[0].reason
+        demand("P2", reason in sent.dead, f"one of {sent.dead} for {sent}, found {reason}")
+        _check_letter(oracle, sent, reason)
+    if not sent.answers:
+        demand("P2", not sent.durable and sent.place[0] == CALL, f"an answer to {sent}")
+        return
+    answer = sent.answers[0]
+    if events:
+        _check_answer(oracle, sent, answer, events[0].seq)
+    elif letters:
+        demand("P2", answer.reason == letters[0].reason, f"the letter's reason to {sent}")
+    else:
+        _check_repeat(oracle, sent, answer)
+
+
+def _check_letter(oracle: Oracle, sent: Sent, reason: str) -> None:
+    ledger = oracle.ledgers.get(sent.run_id or "")
+    if reason == "run_ended":
+        demand("P2", ledger is not None and ledger.ended, f"an ended run for {sent}")
+    if reason == "run_exists":
+        demand("P2", ledger is not None, f"a run for {sent}")
+
+
+def _check_answer(oracle: Oracle, sent: Sent, answer: Answer, seq: int) -> None:
+    """The answer says what the event says, and names the winner as the winner's event does."""
+    ledger = oracle.ledgers[sent.run_id or ""]
+    demand("P2", answer.run_id == sent.run_id, f"the run of {sent}")
+    demand("P2", answer.seq == seq, f"{seq} as answer to {sent}, found {answer.seq}")
+    if sent.kind != "decide":
+        demand("P2", answer.reason is None, f"no refusal of {sent}, found {answer.reason}")
+        return
+    by_seq = {event.seq: event for event in oracle.events_at[sent.place]}
+    reason = getattr(by_seq[seq], "reason", None)
+    demand("P2", answer.reason == reason, f"{reason} as answer to {sent}, found {answer.reason}")
+    if reason != "token_used":
+        return
+    won = ledger.pauses[sent.pause or 0].closed_by
+    found = answer.winner
+    demand("P3", won is not None and found is not None, f"the winner's name to {sent}")
+    if won is not None and found is not None:
+        named = (found.decision_id, found.verdict, found.decided_by, found.decided_at)
+        wanted = (won.decision_id, won.verdict, won.decided_by, won.recorded_at)
+        demand("P3", named == wanted, f"{wanted} as winner to {sent}, found {named}")
+
+
+def _check_repeat(oracle: Oracle, sent: Sent, answer: Answer) -> None:
+    """No event and no letter: then it was there before, and is answered as it was then."""
+    ledger = oracle.ledgers.get(sent.run_id or "")
+    if ledger is None:
+        demand("P2", ledger is not None, f"a run for {sent}, answered with {answer}")
+        return
+    if sent.kind == "decide":
+        bound = ledger.bound.get(sent.decision_id or "")
+        same = bound is not None and bound.content_digest == sent.content_digest
+        demand("P2", same, f"an event for {sent}, answered with {answer}")
+        found = (answer.seq, answer.reason)
+        wanted = bound and (bound.seq, getattr(bound, "reason", None))
+        demand("P2", found == wanted, f"{wanted} as answer to the repeat {sent}, found {found}")
+        return
+    demand("P2", answer.reason is None, f"no refusal of {sent}, found {answer.reason}")
+    started = ledger.started
+    if sent.kind == "start" and started is not None:
+        same = started.input.decode().strip('"') == sent.fields["input"]
+        demand("P2", same and answer.seq == 1, f"a refusal of {sent}, whose run is another")
+    if sent.kind == "cancel":
+        demand("P2", ledger.cancelling, f"a cancelled run after {sent}")
+
+
+def _check_copies(world: World, ledger: Ledger) -> None:
+    """What the owner holds in memory is what the bytes say (P1, law 24)."""
+    events = [world.codec.decode(value) for value in ledger.values]
+    folded = fold(events)
+    positions = {each.run_id: each for each in world.positions()}
+    position = positions[RunId(ledger.run_id)]
+    head = sha256(ledger.values[-1]).digest()
+    demand("P12", position.head == head and position.seq == len(events), "the head of the run")
+    active = world.owner.engine.look(RunId(ledger.run_id)) if world.owner else None
+    if active is None or active.trimmed:
+        return
+    demand("P1", active.state == folded, f"one state of {ledger.run_id}, live and folded")
+    demand("P1", active.head == head, f"one head of {ledger.run_id}, live and stored")
+    same = canonical_outcome(active.events) == canonical_outcome(events)
+    demand("P7", same, f"one outcome of {ledger.run_id}, live and replayed")
+
+
+def _check_replay(world: World, ledger: Ledger) -> None:
+    """A fresh driver goes through the whole history with the code that made the last of it."""
+    problems = [_replayed(world, code, ledger) for code in world.codes]
+    demand("P7", None in problems, f"a replay of {ledger.run_id}, found {problems}")
+
+
+def _replayed(world: World, code: Played, ledger: Ledger) -> str | None:
+    events = [world.codec.decode(value) for value in ledger.values]
+    started = events[0]
+    assert isinstance(started, RunStarted)
+    driver = driver_of(code, started, NoWatch())
+    try:
+        for event in events:
+            driver.deliver(event)
+    except RecipeStopped as stopped:
+        return str(stopped)
+    finally:
+        driver.close()
+    if driver.warnings and world.codes_used == 1:
+        return f"other arguments: {driver.warnings}"
+    return None

@@ -1,0 +1,358 @@
+"""A small world that a seed makes: recipes, clients, steps, an owner that dies, time that passes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from random import Random
+from typing import Any
+
+from hitl_events.adapters.avro import AvroCodec
+from hitl_events.adapters.calls import Caller
+from hitl_events.adapters.inbound import command_json, decision_json, read_inbound
+from hitl_events.adapters.memory import Crashed, MemoryLog
+from hitl_events.adapters.system import SystemIds
+from hitl_events.domain.commands import StartRun
+from hitl_events.domain.events import Source
+from hitl_events.domain.token import TokenKeys
+from hitl_events.domain.values import RunId, micros, moment
+from hitl_events.engine.inputs import StepStart, Submission, Wake
+from hitl_events.engine.tools import Tools
+from hitl_events.engine.turn import Turn
+from hitl_events.errors import Fenced, LogUnavailable
+from hitl_events.ports import Answer, InboundRecord, RunPosition
+from hitl_events.testing.clock import ManualClock
+from hitl_events.testing.plots import changed, random_plot
+from hitl_events.testing.scripts import Played, PlotBook, handle_of, steps_of
+from hitl_events.testing.simulation.clients import Clients
+from hitl_events.testing.simulation.ledger import Ledger, Pause, demand
+from hitl_events.testing.simulation.oracle import Oracle
+from hitl_events.testing.simulation.owner import Owner, done, pieces, read
+from hitl_events.testing.simulation.sent import CALL, Sent
+from hitl_events.testing.simulation.steps import ended
+from hitl_events.testing.simulation.transcripts import Transcripts
+
+RECIPE, VERSION = "played", "1"
+RUNS_MAX = 3
+_INTAKE = "intake"
+_LETTERS_MAX = 10_000
+_KEY = b"the token key of simulated worlds"
+_COMMANDS = {"start": "StartRun", "cancel": "CancelRun", "unblock": "UnblockRun"}
+
+
+class NoWatch:
+    """The port `Watch` for recipes that do not spin."""
+
+    def begin(self) -> None:
+        """Nothing."""
+
+    def end(self) -> None:
+        """Nothing."""
+
+
+class SeededIds(SystemIds):
+    """Ids and seeds of runs from the world's own seed."""
+
+    def __init__(self, random: Random) -> None:
+        super().__init__()
+        self._random = random
+        self._made = 0
+
+    def seed(self) -> bytes:
+        """16 bytes."""
+        return self._random.randbytes(16)
+
+    def command_id(self) -> str:
+        """The next one."""
+        self._made += 1
+        return f"dec:own{self._made}"
+
+
+class World:
+    """Everything outside of the engine. `say` keeps what happened, for the history of a failure."""
+
+    def __init__(self, seed: int, make_owner: Callable[..., Owner] = Owner) -> None:
+        self.random = random = Random(seed)
+        self.clock = ManualClock(tick=random.choice((0.0, 0.0, 0.001)))
+        self.keys = TokenKeys([_KEY])
+        self.eye = MemoryLog(clock=self.clock)
+        self.codec = AvroCodec()
+        self.oracle = Oracle(self.codec)
+        self.clients = Clients(random, self.keys, self.clock)
+        self.history: list[tuple[str, Any]] = []
+        self.transcripts = Transcripts()
+        self.book = PlotBook()
+        self.codes = self._codes()
+        self._used: set[int] = set()
+        self.put_code(0)
+        self.calm = False
+        self.owner: Owner | None = None
+        self.starts: list[Sent] = []
+        self._make_owner = make_owner
+        self._ids = SeededIds(random)
+        self._caller = Caller(self.keys, self._ids, self.clock, "runtime")
+        self._calls: dict[int, Sent] = {}
+        self._read_events = 0
+        self._read_letters = 0
+        self._nonce = 0
+        self._cached_runs_max = random.choice((1, 1, 2, 512))
+        self._batch_inputs_max = random.choice((1, 3, 512))
+
+    def say(self, what: str, about: Any = "") -> None:
+        """Remember what happened."""
+        self.history.append((what, about))
+
+    # recipes
+
+    def _codes(self) -> tuple[Played, ...]:
+        """The recipe, and what somebody will make of it."""
+        plot = random_plot(self.random)
+        plots = (plot, changed(self.random, plot))
+        wanted = [_undoable(plot) for plot in plots]
+        both = wanted[0] & wanted[1]
+        self.oracle.undone_on_cancel = lambda _: both
+        self.say("recipe", plots[0])
+        self.say("changed recipe", plots[1])
+        return tuple(
+            Played(handle_of(RECIPE, VERSION, plot, self.transcripts.of(index)), plot)
+            for index, plot in enumerate(plots)
+        )
+
+    def put_code(self, index: int) -> None:
+        """Deploy the recipe as it was first (0), or as it was changed (1)."""
+        self.say("deploys code", index)
+        self._used.add(index)
+        self.book.put(self.codes[index])
+
+    @property
+    def codes_used(self) -> int:
+        """How many versions of the code may have written in this log."""
+        return len(self._used)
+
+    # owners
+
+    def tools(self, only: set[RunId] | None = None) -> Tools:
+        """What an engine of this world gets."""
+        return Tools(
+            codec=self.codec, keys=self.keys, recipes=self.book, watch=NoWatch(), only=only
+        )
+
+    def own(self, only: set[RunId] | None = None) -> Owner:
+        """A new process takes the partition over."""
+        log = self.eye.reopen()
+        demand("P9", log.try_own(), "a partition that can be owned")
+        owner = self._make_owner(
+            log,
+            self.tools(only),
+            self.clock,
+            self,
+            cached_runs_max=self._cached_runs_max,
+            batch_inputs_max=self._batch_inputs_max,
+        )
+        owner.restore()
+        self.owner = owner
+        self.say("owner takes over", "" if only is None else f"only {sorted(only)}")
+        return owner
+
+    def crash(self) -> None:
+        """The owner's process dies; so do its steps, calls and answers."""
+        if self.owner is not None:
+            self.say("crash", [f"{each.run_id} {each.request.key}" for each in self.owner.steps])
+            self.owner.log.close()
+        self.owner = None
+
+    def turn(self) -> bool:
+        """One turn of the owner, which may be its last; True if there was anything to do."""
+        owner = self.owner
+        if owner is None:
+            return False
+        try:
+            return owner.turn()
+        except Crashed:
+            self.say("crashed in the turn")
+        except LogUnavailable:
+            self.say("the log could not be written")
+        self._see()
+        self.crash()
+        return True
+
+    def zombie_appends(self) -> None:
+        """A successor takes over while the owner does not know: the owner can append nothing."""
+        zombie = self.owner
+        if zombie is None:
+            return
+        self.eye.usurp()
+        self.own()
+        end = done(self.eye.end())
+        wrote = False
+        try:
+            wrote = zombie.turn()
+        except Fenced:
+            self.say("a stale owner was fenced")
+        demand("P9", done(self.eye.end()) == end, "no event of a stale owner")
+        zombie.steps.clear()
+        self.say("a stale owner tried", wrote)
+
+    # Surroundings
+
+    def read(self, record: InboundRecord) -> Submission:
+        """A record of the intake, as the embedded runtime reads it."""
+        arrived_at = moment(record.source.timestamp_ms * 1000)
+        command = read_inbound(record, arrived_at=arrived_at)
+        if isinstance(command, StartRun):
+            command = replace(command, seed=self._ids.seed())
+        return Submission(command=command, record=lambda: record, settles=record.source.offset)
+
+    def intake_was_read(self) -> None:
+        """Now and then time passes, and somebody decides, after the intake was read."""
+        if self.calm or self.random.random() > 0.1:
+            return
+        pause = self.some_pause()
+        if pause is not None and self.random.random() < 0.7:
+            self.put(self.clients.decision(*pause))
+        self.clock.advance(self.random.choice((0.001, 0.5, 3.0)))
+
+    def committed(self, owner: Owner, turn: Turn) -> None:
+        """The checker reads what was written; the process may die before anything else is done."""
+        self._see()
+        if turn.faults:
+            raise turn.faults[0][1]
+        if not self.calm and turn.starts and self.random.random() < 0.05:
+            self.say("crash between commit and steps")
+            raise Crashed
+
+    def begin(self, owner: Owner, start: StepStart) -> None:
+        """A step's body begins."""
+        self.say("begins", (start.run_id, start.request.key, start.attempt))
+        self.oracle.begin(start, once=start.request.once)
+
+    def answered(self, ticket: int, answer: Answer) -> None:
+        """An own call has its answer."""
+        self._calls[ticket].answers.append(answer)
+
+    def _see(self) -> None:
+        values = read(self.eye, self._read_events)
+        self._read_events += len(values)
+        if values:
+            self.say("log", values)
+        self.oracle.follow(values)
+        letters = done(self.eye.list(_LETTERS_MAX))[: -self._read_letters or None]
+        self._read_letters += len(letters)
+        self.oracle.letters(letter for _, letter in letters)
+
+    # submitting
+
+    def send(self, sent: Sent) -> None:
+        """By an own call where there is an owner, or through the intake."""
+        if self.owner is not None and self.random.random() < 0.5:
+            self.call(sent)
+        else:
+            self.put(sent)
+
+    def call(self, sent: Sent) -> None:
+        """An own call of the owner; it is lost if that dies before it is recorded."""
+        owner = self.owner
+        assert owner is not None
+        ticket = len(self._calls) + 1
+        name: Any = "Decide" if sent.kind == "decide" else _COMMANDS[sent.kind]
+        submission, _ = self._caller.call(name, sent.fields)
+        command: Any = submission.command
+        at_ms = micros(command.origin.arrived_at) // 1000
+        source = Source(topic=CALL, partition=0, offset=ticket, timestamp_ms=at_ms)
+        command = replace(command, origin=replace(command.origin, source=source))
+        sent.arrived_at = command.origin.arrived_at
+        sent.decision_id = getattr(command, "decision_id", None)
+        record = replace(submission.record(), source=source)
+        self._calls[ticket] = sent
+        self._sent(sent, CALL, ticket)
+        owner.queue.append(
+            replace(submission, command=command, record=lambda: record, ticket=ticket)
+        )
+
+    def put(self, sent: Sent, value: bytes | None = None) -> None:
+        """A record for the intake: durable, so it must be settled whatever happens."""
+        decides = sent.kind == "decide"
+        if value is None and decides:
+            value = decision_json(**sent.fields)
+        elif value is None:
+            name: Any = _COMMANDS[sent.kind]
+            value = command_json(name, **sent.fields)
+        nowhere = Source(topic="", partition=0, offset=0, timestamp_ms=0)
+        record = InboundRecord(
+            kind="decision" if decides else "command",
+            value=value,
+            channel="topic",
+            source=nowhere,
+        )
+        offset = done(self.eye.put(record))
+        source = done(self.eye.take(offset - 1, 1))[0].source
+        sent.arrived_at = moment(source.timestamp_ms * 1000)
+        sent.durable = True
+        if decides and sent.decision_id is None:
+            sent.decision_id = f"{_INTAKE}:0:{offset}:{source.timestamp_ms}"
+        self._sent(sent, _INTAKE, offset)
+
+    def _sent(self, sent: Sent, topic: str, offset: int) -> None:
+        sent.place = (topic, offset)
+        self.oracle.sent[sent.place] = sent
+        if sent.kind == "start":
+            self.starts.append(sent)
+        self.say("sends", (sent.place, sent))
+
+    def some_pause(self) -> tuple[Ledger, Pause] | None:
+        """A gate that was ever opened; mostly one that still is."""
+        found = [(each, pause) for each in self.ledgers() for pause in each.pauses.values()]
+        still = [(each, pause) for each, pause in found if pause in each.open_pauses()]
+        if still and self.random.random() < 0.7:
+            found = still
+        return self.random.choice(found) if found else None
+
+    def ledgers(self) -> list[Ledger]:
+        """The runs that are durable."""
+        return list(self.oracle.ledgers.values())
+
+    def positions(self) -> list[RunPosition]:
+        """What the log keeps of each run by its key."""
+        return [position for piece in pieces(self.eye.positions()) for position in piece]
+
+    # steps
+
+    def end_step(self) -> None:
+        """One step under way ends, in one way or another; its report may come twice."""
+        owner = self.owner
+        if owner is None or not owner.steps:
+            return
+        start = owner.steps.pop(self.random.randrange(len(owner.steps)))
+        self._nonce += 1
+        how = "output" if self.calm else None
+        report = ended(self.random, start, f"out:{self._nonce}", how=how)
+        if report.output is not None:
+            key = (start.run_id, start.request.key)
+            self.oracle.outputs.setdefault(key, set()).add(report.output)
+        self.say("ends", (start.run_id, start.request.key, start.attempt, report))
+        owner.report(report)
+        if self.random.random() < 0.1:
+            owner.report(report)
+        if self.random.random() < 0.1:
+            owner.queue.append(Wake(run_id=start.run_id))
+
+    def pass_time(self) -> None:
+        """A little while, or until just before, at or just after the next timer."""
+        due = done(self.eye.next_due())
+        now = self.clock.now()
+        if due is not None and due > now and self.random.random() < 0.6:
+            shift = self.random.choice((-1, 0, 1)) * timedelta(milliseconds=1)
+            self.clock.advance(max(due - now + shift, timedelta(0)))
+        else:
+            self.clock.advance(self.random.choice((0.001, 0.5, 3.0)))
+
+
+def _undoable(plot: Any) -> set[str]:
+    """Names of steps that are undone whenever a run of the plot is cancelled."""
+    if "cancelled" not in plot.undo_on:
+        return set()
+    steps = steps_of(plot)
+    return {step.name for step in steps if step.undo} - {
+        step.name for step in steps if not step.undo
+    }
