@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from functools import partial
 from typing import Any, Literal, TypeAlias, cast
 
@@ -45,7 +46,7 @@ class Caller:
             except NotSerialisable as error:
                 problem = f"expected JSON as {user!r}, found {error.problem} at {error.path}"
                 return self._refused(name, {}, problem)
-        origin = Origin(channel=self._channel, arrived_at=self._clock.now())
+        origin = Origin(channel=self._channel, arrived_at=_to_ms(self._clock.now()))
         reason: Reason = "invalid_decision" if name == "Decide" else "invalid_command"
         try:
             taken = Fields(fields, reason)
@@ -95,6 +96,11 @@ class Caller:
             channel=self._channel,
             source=Source(topic="call", partition=0, offset=0, timestamp_ms=micros(now) // 1000),
         )
+
+
+def _to_ms(now: datetime) -> datetime:
+    """As a record's time of arrival is known: a call may not be late by less than others can be."""
+    return now.replace(microsecond=now.microsecond // 1000 * 1000)
 
 
 def _run(command: Command) -> RunId | None:

@@ -38,10 +38,10 @@ class _Chain:
     """What the next event of a run must fit.
 
     `state` is None once the run has ended (`status` says how) or can no longer be folded (no
-    status); `head` is None where the predecessor is not known.
+    status); `head` is None where the predecessor is not known; `offsets` is the sum of its events'.
     """
 
-    __slots__ = ("head", "recorded_at", "seq", "state", "status")
+    __slots__ = ("head", "offsets", "recorded_at", "seq", "state", "status")
 
     def __init__(self) -> None:
         self.head: bytes | None = NO_DIGEST
@@ -49,6 +49,7 @@ class _Chain:
         self.recorded_at = EPOCH
         self.state: RunState | None = None
         self.status = ""
+        self.offsets = 0
 
 
 class ChainCheck:
@@ -60,7 +61,7 @@ class ChainCheck:
     def __init__(self, codec: Codec, problems: Problems | None = None) -> None:
         self._decode = codec.decode
         self._runs: dict[str, _Chain] = {}
-        self._records = 0
+        self._records = self._offset = 0
         self._problems = Problems() if problems is None else problems
         self._aside: dict[str, tuple[int, bytes]] = {}
 
@@ -68,23 +69,24 @@ class ChainCheck:
         """The next record of the log."""
         self.add_all((value,))
 
-    def add_all(self, values: Iterable[bytes]) -> None:
-        """The next records of the log."""
+    def add_all(self, values: Iterable[bytes], *, first: int | None = None) -> None:
+        """The next records of the log, of which the first has this offset (None: the next one)."""
         # The loop behind the figure of verified events/s: one lookup and four comparisons for an
         # event that fits; whatever does not is looked at in `_unusual`.
         decode, chain_of, fold, digest, ends = self._decode, self._runs.get, evolve, sha256, _ENDS
-        records = 0
+        offset = start = (self._offset if first is None else first) - 1
         for value in values:
-            records += 1
+            offset += 1
             try:
                 event = decode(value)
             except CorruptLog as error:
-                self._unreadable(self._records + records, error)
+                self._unreadable(offset, error)
                 continue
             chain = chain_of(event.run_id)
             if chain is None:
-                self._first(event, value)
+                self._first(event, value, offset)
                 continue
+            chain.offsets += offset
             state = chain.state
             if (
                 state is None
@@ -102,7 +104,8 @@ class ChainCheck:
             chain.head = digest(value).digest()
             if event.__class__ in ends:
                 _end(chain)
-        self._records += records
+        self._records += offset - start
+        self._offset = offset + 1
 
     def lost(self, run_id: str, seqs: Sequence[int], problem: str) -> None:
         """Events that the store cannot give (a damaged block): named here, not missed later on."""
@@ -110,7 +113,7 @@ class ChainCheck:
         _level(chain)
         for seq in seqs:
             self._problems.add(run_id, seq, problem)
-        chain.seq = max(chain.seq, *seqs)
+        chain.seq = max((chain.seq, *seqs))
         chain.head = chain.state = None
         chain.status = ""
 
@@ -120,6 +123,19 @@ class ChainCheck:
         if chain is not None and chain.state is not None:
             _level(chain)
             chain.state = None
+
+    def check_index(self, sums: Iterable[tuple[str, int]]) -> None:
+        """Compare with where the log looks for the events of each run, as the sum of their offsets.
+
+        Comes after `finish`, and says something only where the events are sound: else an index that
+        does not fit them is a consequence.
+        """
+        if self._problems:
+            return
+        wrong = [run_id for run_id, offsets in sums if self._runs[run_id].offsets != offsets]
+        if wrong:
+            problem = f"the log's index leads to events of others, in {len(wrong)} runs"
+            self._problems.add(wrong[0], None, problem)
 
     def finish(self, heads: Iterable[RunPosition] | None = None) -> None:
         """Compare with what the log keeps of each run; None where there is nothing to compare with.
@@ -142,8 +158,9 @@ class ChainCheck:
         """What was found so far."""
         return VerifyReport(runs=len(self._runs), events=self._records, errors=self._problems.all())
 
-    def _first(self, event: Event, value: bytes) -> None:
+    def _first(self, event: Event, value: bytes, offset: int) -> None:
         chain = self._runs[event.run_id] = _Chain()
+        chain.offsets = offset
         if event.seq != 1 or event.prev_digest != NO_DIGEST or len(value) > _KEPT_BYTES_MAX:
             self._unusual(chain, event, value)
             return
@@ -224,8 +241,8 @@ class ChainCheck:
         self._problems.add(event.run_id, event.seq, problem)
         chain.seq, chain.recorded_at, chain.state = event.seq, event.recorded_at, None
 
-    def _unreadable(self, number: int, error: CorruptLog) -> None:
-        problem = f"record {number} of the log is no event: {error.where}: {error.problem}"
+    def _unreadable(self, offset: int, error: CorruptLog) -> None:
+        problem = f"record at offset {offset} is no event: {error.where}: {error.problem}"
         self._problems.add(None, None, problem)
 
 

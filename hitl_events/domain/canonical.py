@@ -35,7 +35,7 @@ def loads(data: bytes) -> Any:
 
 def _check(value: Any, path: str, depth: int) -> bool:
     """True if the fast encoder is canonical for it; `NotSerialisable` at the first non-JSON."""
-    kind: type[object] = type(value)
+    kind: Any = type(value)
     if kind in _LITERALS:
         return True
     if kind is int:

@@ -45,15 +45,14 @@ def process_decision(
 
 
 def _rule(run: RunState, command: Decide, gate: GateState) -> tuple[Event, ...] | Rejection:
-    paused = gate.paused
-    late = paused.expires_at is not None and command.origin.arrived_at > paused.expires_at
-    if gate.status == "pending" and late:
+    end = gate.paused.expires_at
+    if gate.status == "pending" and end is not None and command.origin.arrived_at > end:
         # The log holds no expiry yet, but this record proves that the time is over.
         expiry = expire(gate)
         if isinstance(expiry, DecisionReceived):
             used = _used(expiry.decision_id, expiry.verdict)
             # decided_at: the expiry has no event yet, and gets none where the refusal has no place
-            winner = winner_of(replace(expiry, recorded_at=paused.expires_at))
+            winner = winner_of(replace(expiry, recorded_at=end))
             refused = _refuse(run, command, gate, used, winner)
         else:
             refused = _refuse(run, command, gate, _expired(gate))

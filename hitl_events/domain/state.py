@@ -16,7 +16,7 @@ from hitl_events.domain.events import (
     RunStarted,
 )
 from hitl_events.domain.refusals import Winner
-from hitl_events.domain.values import MICROSECOND, digest
+from hitl_events.domain.values import digest
 
 StepKey: TypeAlias = tuple[str, str, int]
 """(kind, name, occurrence): kind is `step` or `undo`."""
@@ -25,7 +25,8 @@ Phase: TypeAlias = Literal["active", "cancelling", "completed", "failed", "cance
 Status: TypeAlias = Literal["running", "paused", "blocked", "completed", "failed", "cancelled"]
 
 _CLOSED_STATUS = {"approve": "approved", "deny": "denied"}
-_JUST_AFTER: timedelta = MICROSECOND
+ARRIVALS_KNOWN_TO = timedelta(milliseconds=1)
+"""A gate expires that much after its end: a decision that arrives later then bears a later time."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -141,14 +142,14 @@ def status(run: RunState) -> Status:
 
 
 def next_due(run: RunState, running: Container[StepKey] = ()) -> datetime | None:
-    """When the earliest timer of the run fires: a gate's end (the instant after it) or a retry.
+    """When the earliest timer of the run fires: a gate's end (a millisecond after it) or a retry.
 
     `running` are the steps whose next attempt is under way: their pause is over.
     """
     if run.ended:
         return None
     times = [
-        gate.paused.expires_at + _JUST_AFTER
+        gate.paused.expires_at + ARRIVALS_KNOWN_TO
         for gate in run.pending.values()
         if gate.paused.expires_at is not None
     ]

@@ -22,6 +22,7 @@ from hitl_events.domain.requests import (
     StepRequest,
     Withdrawal,
 )
+from hitl_events.domain.state import ARRIVALS_KNOWN_TO
 from hitl_events.engine.active import ActiveRun
 from hitl_events.engine.inputs import StepReport, StepStart
 from hitl_events.engine.steps import Steps
@@ -54,7 +55,7 @@ class Drive:
         """Fire what is due: gates whose time was over at `until`, then retries."""
         for gate in list(active.run.pending.values()):
             end = gate.paused.expires_at
-            if end is not None and until > end:
+            if end is not None and until >= end + ARRIVALS_KNOWN_TO:
                 active.record(expire(gate), now, self._tools.codec)
         return self._advance(active, now)
 
@@ -72,8 +73,9 @@ class Drive:
         """Going on with a run raised in the engine itself: block it, visibly."""
         if not active.run.ended and active.run.blocked is None:
             found = self._registered(active)
-            message = f"expected to go on with the run, found {what} in the engine: please report it"
-            stopped = RecipeStopped("engine.error", f"{message}; `hitl unblock` tries again")
+            message = f"expected to go on with the run, found {what} in the engine"
+            advice = "please report it; `hitl unblock` tries again"
+            stopped = RecipeStopped("engine.error", f"{message}: {advice}")
             self._block(active, stopped, found.code_fingerprint if found else "", now)
         return []
 

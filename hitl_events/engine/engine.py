@@ -189,7 +189,9 @@ class Engine:
 
     def _versioned(self, command: StartRun) -> StartRun:
         found = self._tools.recipes.find(command.recipe, command.version)
-        return replace(command, version=found.version) if found else command
+        if found is not None:
+            command.version = found.version  # type: ignore[misc]  # not yet seen by anybody else
+        return command
 
     def _apply(self, entry: Submission, active: ActiveRun, events: tuple[Event, ...]) -> None:
         """Record what a command caused, drive the recipe on, and answer."""

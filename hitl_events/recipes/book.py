@@ -30,7 +30,7 @@ class Registered:
     def input_problem(self, input_: bytes) -> str | None:
         """Why an input does not fit the recipe's type."""
         try:
-            values.load(input_, self.handle.input_type)
+            values.check(input_, self.handle.input_type)
         except InvalidInput as error:
             return str(error)
         return None

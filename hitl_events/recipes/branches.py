@@ -121,7 +121,8 @@ class Branches:
     def _advance(self, branch: Branch, result: Any, error: Exception | None) -> None:
         """Run one branch until it waits or ends."""
         if branch.group is not None and _is_doomed(branch):
-            branch.close(self._watch)  # a sibling failed: what had started has come in, nothing new begins
+            # a sibling failed: what had started has come in, nothing new begins
+            branch.close(self._watch)
             self._child_over(branch)
             return
         while True:

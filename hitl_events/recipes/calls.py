@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Generator, Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any, Generic, TypeVar
 
 from hitl_events.domain.events import DecisionReceived
@@ -17,6 +18,9 @@ EXPIRES_IN_MAX = timedelta(days=36_500)
 """A century: a time beyond it is a mistake, and beyond year 9999 none at all."""
 
 PAUSE_KINDS = ("human", "external", "system", "schedule")
+
+_VERDICTS_CACHED = 256
+"""Lists of verdicts that were checked: a recipe has a few gates, and each run offers the same."""
 
 _T = TypeVar("_T")
 
@@ -61,19 +65,18 @@ class Call(Generic[_T]):
 
 
 class StepCall(Call[_T]):
-    """A step asked for: `args` is canonical JSON of `{"args": [...], "kwargs": {...}}`."""
+    """A step asked for: `args` is canonical JSON of `{"args": [...], "kwargs": {...}}`.
 
-    __slots__ = ("args", "spec")
+    `args_digest` is the first 8 bytes of their SHA-256.
+    """
+
+    __slots__ = ("args", "args_digest", "spec")
 
     def __init__(self, key: tuple[str, str, int], spec: StepSpec, args: bytes) -> None:
         super().__init__(key)
         self.spec = spec
         self.args = args
-
-    @property
-    def args_digest(self) -> bytes:
-        """First 8 bytes of SHA-256 of the arguments."""
-        return digest(self.args)[:8]
+        self.args_digest = digest(args)[:8]
 
     @property
     def returns(self) -> Any:
@@ -123,12 +126,9 @@ class GateOptions:
     ) -> None:
         if kind not in PAUSE_KINDS:
             raise RecipeError(f"expected a gate kind of {', '.join(PAUSE_KINDS)}, found {kind!r}")
-        if isinstance(verdicts, str) or not verdicts or len(set(verdicts)) != len(verdicts):
-            raise RecipeError(f"expected one or more different verdicts, found {verdicts!r}")
-        for verdict in (*verdicts, on_expiry or "-"):
-            if not 1 <= len(verdict) <= VERDICT_CHARS_MAX or not is_unicode(verdict):
-                message = f"expected verdicts of 1 to {VERDICT_CHARS_MAX} characters"
-                raise RecipeError(f"{message}, found {verdict[:VERDICT_CHARS_MAX]!r}")
+        if isinstance(verdicts, str):
+            raise RecipeError(f"expected a list of verdicts, found the text {verdicts!r}")
+        _check_verdicts(tuple(verdicts), on_expiry)
         if on_expiry is not None and expires_in is None:
             raise RecipeError("expected expires_in with on_expiry, found on_expiry alone")
         self.verdicts = tuple(verdicts)
@@ -140,6 +140,16 @@ class GateOptions:
         if wait is not None and not timedelta(0) <= wait <= EXPIRES_IN_MAX:
             raise RecipeError(f"expected expires_in of 0 to {EXPIRES_IN_MAX}, found {wait}")
         self.expires_in = wait
+
+
+@lru_cache(_VERDICTS_CACHED)
+def _check_verdicts(verdicts: tuple[str, ...], on_expiry: str | None) -> None:
+    if not verdicts or len(set(verdicts)) != len(verdicts):
+        raise RecipeError(f"expected one or more different verdicts, found {verdicts!r}")
+    for verdict in (*verdicts, on_expiry or "-"):
+        if not 1 <= len(verdict) <= VERDICT_CHARS_MAX or not is_unicode(verdict):
+            message = f"expected verdicts of 1 to {VERDICT_CHARS_MAX} characters"
+            raise RecipeError(f"{message}, found {verdict[:VERDICT_CHARS_MAX]!r}")
 
 
 class AllCall(Call[tuple[Any, ...]]):

@@ -21,7 +21,7 @@ from hitl_events.recipes.step import NAME_CHARS_MAX, Retry, name_of, seconds
 UNDO_ON = ("cancelled", "failed", "denied")
 _STEP_OPTIONS = {"once", "retry", "timeout_s", "undo"}
 After = str | Sequence[str]
-BodyFunction = Callable[[Run, Any], Awaitable[Any]]
+BodyFunction = Callable[[Run, Any], Coroutine[Any, Any, Any]]
 
 
 class Recipe:
@@ -167,6 +167,8 @@ class Recipe:
     def start(self, run: Run, input_: Any) -> Coroutine[Any, Any, Any]:
         """The coroutine of the body, for the driver."""
         self.build()
+        if self._function is not None and not self._appended:
+            return self._function(run, input_)
         return self._body(run, input_)
 
     async def _body(self, run: Run, input_: Any) -> Any:

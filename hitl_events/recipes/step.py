@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from datetime import datetime, timedelta
-from typing import Any
+from functools import lru_cache
+from typing import Any, TypeAlias
 
 from hitl_events.domain.values import is_unicode, value
 from hitl_events.errors import RecipeError
@@ -13,6 +14,11 @@ from hitl_events.errors import RecipeError
 NAME_CHARS_MAX = 200
 PAUSE_S_MAX = 366 * 24 * 3600
 _FACTOR_MAX = 1_000
+_NAMES_CACHED = 1_024
+"""Names of steps and gates that were checked."""
+
+
+ErrorTypes: TypeAlias = type[BaseException] | Sequence[type[BaseException]]
 
 
 class Retry:
@@ -32,8 +38,8 @@ class Retry:
         initial_s: float = 1.0,
         factor: float = 2.0,
         max_s: float = 60.0,
-        on: tuple[type[BaseException], ...] = (Exception,),
-        certain: tuple[type[BaseException], ...] = (),
+        on: ErrorTypes = (Exception,),
+        certain: ErrorTypes = (),
     ) -> None:
         fits = attempts >= 1 and initial_s >= 0 and 1 <= factor <= _FACTOR_MAX
         if not fits or not 0 <= max_s <= PAUSE_S_MAX:
@@ -43,8 +49,8 @@ class Retry:
         self.initial_s = initial_s
         self.factor = factor
         self.max_s = max_s
-        self.on = on
-        self.certain = certain
+        self.on = _error_types(on)
+        self.certain = _error_types(certain)
 
     def pause(self, attempt: int) -> timedelta:
         """How long to wait after the failure of `attempt` (1, 2, ...)."""
@@ -56,6 +62,14 @@ class Retry:
         """Whether the failure of `attempt` is followed by another."""
         worth = self.certain if once else self.on
         return attempt < self.attempts and isinstance(error, worth)
+
+
+def _error_types(named: Any) -> tuple[type[BaseException], ...]:
+    types: tuple[Any, ...] = (named,) if isinstance(named, type) else tuple(named)
+    # checked here, as `isinstance` would raise when the step has failed
+    if not all(isinstance(each, type) and issubclass(each, BaseException) for each in types):
+        raise RecipeError(f"expected exception types to try again on, found {named!r}")
+    return types
 
 
 NO_RETRY = Retry()
@@ -112,7 +126,11 @@ def name_of(function: object, given: str | None) -> str:
     if not callable(function):
         what = type(function).__name__
         raise RecipeError(f"expected a function and its arguments, found a {what}: run.step(fn, x)")
-    name = given if given is not None else getattr(function, "__name__", "")
+    return _checked(given if given is not None else getattr(function, "__name__", ""))
+
+
+@lru_cache(_NAMES_CACHED)
+def _checked(name: str) -> str:
     fits = 0 < len(name) <= NAME_CHARS_MAX and "\x00" not in name and is_unicode(name)
     if not fits or name == "<lambda>":
         message = f"expected a step name of 1 to {NAME_CHARS_MAX} characters, found {name[:40]!r}"

@@ -170,19 +170,21 @@ def _plain(value: Any, path: str, depth: int) -> Any:
 
 def _hides(plain: Any) -> bool:
     """Whether there is a null or a mask in it, which pydantic writes for NaN and for secrets."""
-    if isinstance(plain, dict):
+    kind: Any = type(plain)
+    if kind is dict:
         return any(map(_hides, plain.values()))
-    if isinstance(plain, list):
+    if kind is list:
         return any(map(_hides, plain))
     return plain is None or plain == _MASK
 
 
 def _check_exact(held: Any, path: str) -> None:
     """`NotSerialisable` where the dumped value of a model would not be what the model holds."""
-    if isinstance(held, dict):
+    kind: Any = type(held)
+    if kind is dict:
         for key, item in held.items():
             _check_exact(item, f"{path}.{key}")
-    elif isinstance(held, (list, tuple)):
+    elif kind in (list, tuple, set, frozenset):
         for index, item in enumerate(held):
             _check_exact(item, f"{path}[{index}]")
     elif isinstance(held, float) and not isfinite(held):

@@ -9,7 +9,6 @@ intake.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -21,6 +20,7 @@ from hitl_events.engine.tools import Tools
 from hitl_events.engine.turn import Turn
 from hitl_events.errors import CorruptLog, HitlError, LogUnavailable
 from hitl_events.ports import Answer, Clock, EventLog, InboundRecord, Intake, RunStates
+from hitl_events.runtime.arrivals import Arrivals
 from hitl_events.runtime.executor import Executor
 from hitl_events.runtime.foreign import outside_of_tasks
 from hitl_events.runtime.observer import Observer
@@ -68,14 +68,14 @@ class Runner:
         self._observer = observer
         self._engine = Engine(tools)
         self._executor = Executor(clock, self._push)
-        self._queue: deque[Input] = deque()
+        self._arrivals = Arrivals()
+        self._queue = self._arrivals.own
         self._tickets: dict[int, Waiter] = {}
         self._waiters = Waiters()
         self._wakeup = asyncio.Event()
         self._running: set[asyncio.Task[None]] = set()
         self._dues: dict[RunId, datetime] = {}
         self._fired = False
-        self._intake_is_new = True
         self._stopping = False
         self._taken = 0
         self._next_due: datetime | None = None
@@ -156,20 +156,20 @@ class Runner:
 
     async def _gather(self) -> list[Input]:
         self._wakeup.clear()
-        queue = self._queue
-        inputs: list[Input] = []
+        arrivals = self._arrivals
         now = self._clock.now()
         due = self._next_due is not None and now >= self._next_due
-        if due or self._intake_is_new or self._log.changed():
+        wanted = due or not arrivals.read_to_end or self._log.changed()
+        if arrivals.wants_records and wanted:
             records = await self._log.take(self._taken, BATCH_INPUTS_MAX)
-            inputs += [self._read(record) for record in records]
-            self._intake_is_new = len(records) == BATCH_INPUTS_MAX
+            to_end = len(records) < BATCH_INPUTS_MAX
+            arrivals.put(map(self._read, records), read_to_end=to_end)
             if records:
                 self._taken = records[-1].source.offset
-        if self._intake_is_new:
-            return inputs  # what is unread may have come before our own: a late one must not win
-        inputs += [queue.popleft() for _ in range(min(len(queue), BATCH_INPUTS_MAX))]
-        if due and not queue:
+        else:
+            due = False  # the intake was not read to an end that is later than the timer
+        inputs = arrivals.take(BATCH_INPUTS_MAX)
+        if due and arrivals.empty:
             inputs += await self._fire(now)
         return inputs
 
@@ -216,8 +216,10 @@ class Runner:
                 self._waiters.add(answer.run_id, waiter, answer)
             elif not waiter.done():
                 waiter.set_result((answer, None))
+        now = self._clock.now()
         for run_id, position in turn.touched.items():
-            if run_id in self._waiters:
+            overdue = position.due is not None and position.due <= now
+            if run_id in self._waiters and not overdue:  # its timer comes first
                 active = self._engine.look(run_id)
                 if active is not None and active.idle:
                     self._waiters.resolve(run_id, None if active.trimmed else tuple(active.events))

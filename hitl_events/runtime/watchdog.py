@@ -32,10 +32,12 @@ class _Insists(RecipeSpins):
         sys.settrace(_raise_anew)
 
 
-def _raise_anew(frame: FrameType, _event: str, _arg: object) -> Any:
-    if not _is_ours(frame):
+def _raise_anew(frame: FrameType, event: str, _arg: object) -> Any:
+    # other events are told where the exception still can be caught
+    if event == "line" and not _is_ours(frame):
         sys.settrace(None)
         raise RecipeSpins
+    return _raise_anew
 
 
 def _is_ours(frame: FrameType) -> bool:
@@ -87,7 +89,7 @@ class Watchdog:
             self._look()
 
     def _look(self) -> None:
-        """One tick: is it still in the advance in which the last one found it?"""
+        """One tick: stop what has been in one and the same advance for all of its ticks."""
         if not self._inside or self._turn != self._seen:
             self._seen, self._ticks = self._turn, 0
             return

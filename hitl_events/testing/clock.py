@@ -8,7 +8,7 @@ NEW_YEAR = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 class ManualClock:
-    """The port `Clock`. It stands still until `advance`; each look at it takes `tick`, 0 by default.
+    """The port `Clock`. It stands still until `advance`; each look at it takes `tick` (0).
 
     >>> clock = ManualClock()
     >>> clock.advance(90)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from random import Random
+from typing import TypeVar
 
 from hitl_events.recipes.recipe import UNDO_ON
 from hitl_events.testing.scripts import (
@@ -26,6 +27,8 @@ DEPTH_MAX = 2
 _NAMES = ("a", "b", "c")
 """Few, so that names come up again: occurrence 2, 3, ..."""
 _GRAPH_SHARE = 0.15
+
+_Named = TypeVar("_Named", bound=StepAct | GateAct)
 
 
 def random_plot(random: Random) -> Plot:
@@ -51,18 +54,22 @@ def changed(random: Random, plot: Plot) -> Plot:
         case 2 if len(acts) > 1:
             acts.insert(0, acts.pop(at))
         case _:
-            acts[at] = _renamed(acts[at])
+            acts[at] = _other(acts[at])
     return replace(plot, acts=tuple(acts))
 
 
-def _renamed(act: Act) -> Act:
+def _other(act: Act) -> Act:
     match act:
         case StepAct() | GateAct():
-            return replace(act, name=f"{act.name}2")
+            return _renamed(act)
         case LoopAct():
-            return replace(act, revise=replace(act.revise, name=f"{act.revise.name}2"))
+            return replace(act, revise=_renamed(act.revise))
         case _:
             return StepAct(name="other")
+
+
+def _renamed(act: _Named) -> _Named:
+    return replace(act, name=f"{act.name}2")
 
 
 def _act(random: Random, depth: int) -> Act:

@@ -1,8 +1,8 @@
 """Recipes as data: what a random script asks for, and the recipe that plays it.
 
-Every step gets the facts that caused it (outputs, decision ids, each unique) as its argument, so that
-whoever runs it can tell whether they were durable by then. What a body saw goes to a listener, so that
-two replays can be compared.
+Every step gets the facts that caused it (outputs, decision ids, each unique) as its argument, so
+that whoever runs it can tell whether they were durable by then. What a body saw goes to a listener,
+so that two replays can be compared.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from hitl_events.recipes.step import Retry
 
 Facts: TypeAlias = tuple[str, ...]
 Listen: TypeAlias = Callable[[str], Callable[[str], None]]
-"""Called with the run's id whenever a body begins; what it gives hears each thing that body sees."""
+"""Called with a run's id when a body begins; what it gives hears each thing that the body sees."""
 
 REVISE = "request_changes"
 
@@ -155,12 +155,12 @@ def _steps(act: Act) -> list[StepAct]:
             return []
 
 
-def work(given: Any) -> Any:
+def work(given: object) -> object:
     """The function of every step; a shell that plays scripts says itself what came of it."""
     raise NotImplementedError(given)
 
 
-def take_back(output: Any) -> Any:
+def take_back(output: object) -> object:
     """The undo of every step that has one."""
     raise NotImplementedError(output)
 
@@ -174,7 +174,7 @@ def handle_of(name: str, version: str, plot: Plot, listen: Listen = _deaf) -> Re
     if isinstance(plot, Graph):
         return _graph_of(name, version, plot)
 
-    async def body(run: Run, input: Any) -> Any:  # noqa: A002 - the name that CONTRACT gives it
+    async def body(run: Run, input: object) -> object:  # noqa: A002 - as CONTRACT names it
         return await _Player(run, listen(run.id)).play(plot, input)
 
     return recipe(name, version=version)(body).configure(undo_on=plot.undo_on)
@@ -211,7 +211,7 @@ class Played(Registered):
 
 
 class PlotBook:
-    """The port `RecipeBook` over plots; what a name stands for may be changed, as by a deployment."""
+    """The port `RecipeBook` over plots; a name may get other code, as by a deployment."""
 
     def __init__(self) -> None:
         self._held: dict[str, RegisteredRecipe] = {}
@@ -244,7 +244,7 @@ class _Player:
         self._run = run
         self._hear = hear
 
-    async def play(self, script: Script, input_: Any) -> Any:
+    async def play(self, script: Script, input_: object) -> object:
         self._hear(f"input {input_}")
         try:
             facts = await self._all_of(script.acts, (str(input_),))

@@ -150,6 +150,24 @@ def test_a_run_killed_while_it_drafts_is_taken_up(policy: Playground) -> None:
     assert "EUR 450" in draft_of(again)["diff"]
 
 
+def test_a_decision_typed_again_after_a_kill_heals_its_run(policy: Playground) -> None:
+    """After `kill -9` in the step behind a decision, the same command takes the run along."""
+    before = policy.read(POLICY)
+    token = policy.start("policy-update").json["token"]
+    decision = ("decide", token, "request_changes", "--notes", CHEAPER, "--id", "anna-1")
+    with blocked_file(policy.folder / POLICY):
+        process = policy.begin(*decision)
+        until(lambda: "decision.received" in kinds(policy), "the decision is recorded")
+        kill(process)
+    (policy.folder / POLICY).write_text(before, encoding="utf-8")
+
+    again = policy.hitl(*decision)
+
+    assert (again.code, again.json["status"]) == (0, "paused")
+    assert "EUR 400" in draft_of(again)["diff"]
+    assert kinds(policy).count("decision.received") == 1
+
+
 def test_a_publication_cut_off_is_not_repeated_unasked(policy: Playground) -> None:
     """After `kill -9` while it publishes the run asks whether it did, and heeds the answer."""
     before = policy.read(POLICY)

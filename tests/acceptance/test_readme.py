@@ -65,7 +65,12 @@ def test_the_first_screen_of_the_readme_has_the_two_commands() -> None:
     assert "$ hitl run " in first
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "page",
+    [page for page in PAGES if any(language == "console" for language, _ in blocks(page))],
+    ids=lambda page: page.name,
+)
 def test_the_commands_of_a_page_do_what_it_says(page: Path, tmp_path: Path) -> None:
     """Every command of a page works in a folder with one finished and one paused run."""
     typed = terminal(tmp_path)

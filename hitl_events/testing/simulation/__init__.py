@@ -1,3 +1,3 @@
-from hitl_events.testing.simulation.simulate import Report, failures, simulate
+from hitl_events.testing.simulation.play import Report, failures, simulate
 
 __all__ = ["Report", "failures", "simulate"]

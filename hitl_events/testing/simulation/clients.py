@@ -10,7 +10,7 @@ from hitl_events.domain.refusals import Reason
 from hitl_events.domain.token import TokenKeys
 from hitl_events.ports import Clock
 from hitl_events.testing.simulation.ledger import Ledger, Pause
-from hitl_events.testing.simulation.sent import Sent
+from hitl_events.testing.simulation.sent import Kind, Sent
 
 _STRANGE = (
     b"",
@@ -40,20 +40,18 @@ class Clients:
 
     def start(self, run_id: str, recipe: str) -> Sent:
         """A new run, now and then of a recipe that nobody knows."""
-        dead: tuple[Reason, ...] = ()
+        dead: tuple[Reason, ...] = ("run_exists",)
         if self._random.random() < 0.04:
-            recipe, dead = "nobody-knows", ("unknown_recipe", "run_exists")
+            recipe, dead = "nobody-knows", ("run_exists", "unknown_recipe")
         fields = {"recipe": recipe, "input": self.fresh("out"), "run_id": run_id}
         return self._sent("start", fields, run_id, dead=dead)
 
     def start_again(self, first: Sent) -> Sent:
         """The same start, redelivered; or another one with its id."""
         fields = dict(first.fields)
-        dead: tuple[Reason, ...] = first.dead
         if self._random.random() < 0.3:
             fields["input"] = self.fresh("out")
-            dead = (*dead, "run_exists")
-        return self._sent("start", fields, first.run_id, dead=dead)
+        return self._sent("start", fields, first.run_id, dead=first.dead)
 
     def cancel(self, run_id: str) -> Sent:
         """A cancellation, which comes too late where the run has ended."""
@@ -141,7 +139,9 @@ class Clients:
 
     def _foreign(self, ledger: Ledger, pause: Pause, fields: dict[str, Any]) -> Sent:
         """A token of a run that had the same id in another log of the same key."""
-        fields["token"] = self._keys.issue(ledger.run_id, pause.event.seq, b"x" * 16, self._keys.kid)
+        fields["token"] = self._keys.issue(
+            ledger.run_id, pause.event.seq, b"x" * 16, self._keys.kid
+        )
         return self._sent("decide", fields, ledger.run_id, dead=("invalid_token",))
 
     def _repeat(self, ledger: Ledger, pause: Pause, fields: dict[str, Any]) -> Sent:
@@ -182,7 +182,7 @@ class Clients:
 
     def _sent(
         self,
-        kind: Any,
+        kind: Kind,
         fields: Mapping[str, Any],
         run_id: str | None,
         *,

@@ -26,10 +26,11 @@ class Violation(HitlError):
         super().__init__(f"{promise}: expected {expected}")
 
 
-def demand(promise: str, holds: object, expected: str) -> None:
-    """`Violation` unless it holds."""
+def demand(promise: str, holds: object, expected: str, *about: object) -> None:
+    """`Violation` unless it holds. `about` is put into words only then."""
     if not holds:
-        raise Violation(promise, expected)
+        told = ", ".join(str(each) for each in about)
+        raise Violation(promise, f"{expected}: {told}" if about else expected)
 
 
 @dataclass(slots=True)

@@ -1,7 +1,7 @@
-"""The checker: reads the log's bytes and the world's own records, and knows nothing of the engine.
+"""The checker: reads the log's bytes and the world's own records, knows nothing of the engine.
 
-Every event is checked when it becomes durable, every step when it begins, every answer when the world
-has come to rest. `Violation` names the promise that was broken.
+Every event is checked when it becomes durable, every step when it begins, every answer when the
+world has come to rest. `Violation` names the promise that was broken.
 """
 
 from __future__ import annotations
@@ -28,7 +28,6 @@ from hitl_events.domain.events import (
     StepFailed,
     StepStarted,
 )
-from hitl_events.domain.values import NO_DIGEST
 from hitl_events.engine.inputs import StepStart
 from hitl_events.ports import Codec, DeadLetter
 from hitl_events.testing.simulation.ledger import Ledger, Pause, StepKey, Violation, demand
@@ -46,7 +45,7 @@ class Oracle:
         self.events_at: dict[Place, list[Event]] = {}
         self.letters_at: dict[Place, list[DeadLetter]] = {}
         self.sent: dict[Place, Sent] = {}
-        self.begun: dict[tuple[str, StepKey, int], int] = {}
+        self.begun: set[tuple[str, StepKey, int]] = set()
         self.outputs: dict[tuple[str, StepKey], set[bytes]] = {}
         self.undone_on_cancel: Callable[[str], set[str]] = lambda _run_id: set()
         self._codec = codec
@@ -73,12 +72,11 @@ class Oracle:
                 self.letters_at.setdefault(place, []).append(letter)
 
     def _chained(self, ledger: Ledger, event: Event, value: bytes) -> None:
-        where = f"{event.run_id} {event.seq} {type(event).__name__}"
-        demand("P12", event.seq == len(ledger.values) + 1, f"seq without gap at {where}")
-        demand("P12", event.prev_digest == ledger.head, f"the digest of its predecessor at {where}")
-        demand("P1", event.recorded_at >= ledger.recorded_at, f"time that goes on at {where}")
+        demand("P12", event.seq == len(ledger.values) + 1, "seq without gap", event)
+        demand("P12", event.prev_digest == ledger.head, "the digest of its predecessor", event)
+        demand("P1", event.recorded_at >= ledger.recorded_at, "time that goes on", event)
         over = ledger.ended and not isinstance(event, DecisionRejected)
-        demand("P3", not over, f"nothing but refusals after the end, found {where}")
+        demand("P3", not over, "nothing but refusals after the end", event)
         ledger.values.append(value)
         ledger.head = sha256(value).digest()
         ledger.recorded_at = event.recorded_at
@@ -126,24 +124,25 @@ class Oracle:
 
     def _step_started(self, ledger: Ledger, event: StepStarted) -> None:
         step = ledger.step((event.kind, event.step, event.occurrence))
-        demand("P4", not step.over, f"no StepStarted after the end of {event.step}")
-        demand("P4", not ledger.cancelling or event.kind == "undo", "no new step once cancelled")
-        demand("P6", event.attempt == step.attempt + 1, f"attempt {step.attempt + 1} next")
-        demand("P6", not step.started or step.cleared, f"a human's word before {event.step} again")
+        demand("P4", not step.over, "no StepStarted after its end", event)
+        may = not ledger.cancelling or event.kind == "undo"
+        demand("P4", may, "no new step once cancelled", event)
+        demand("P6", event.attempt == step.attempt + 1, "the next attempt", event)
+        demand("P6", not step.started or step.cleared, "a human's word before it again", event)
         step.attempt, step.started, step.cleared = event.attempt, True, False
 
     def _step_completed(self, ledger: Ledger, event: StepCompleted) -> None:
         key = (event.kind, event.step, event.occurrence)
         step = ledger.step(key)
-        demand("P4", not step.over, f"one end of {key}, found a StepCompleted more")
+        demand("P4", not step.over, "one end of a step, found one more", event)
         said = event.output in self.outputs.get((ledger.run_id, key), ())
-        demand("P7", said or step.told == event.output, f"the output that {key} gave")
+        demand("P7", said or step.told == event.output, "the output that the step gave", event)
         ledger.facts.update(_FACT.findall(event.output.decode()))
         step.over, step.completed_seq, step.attempt = "completed", event.seq, event.attempt
 
     def _step_failed(self, ledger: Ledger, event: StepFailed) -> None:
         step = ledger.step((event.kind, event.step, event.occurrence))
-        demand("P4", not step.over, f"no StepFailed after the end of {event.step}")
+        demand("P4", not step.over, "one end of a step, found one more", event)
         step.attempt, step.cleared = event.attempt, event.retry_at is not None
         step.over = "" if event.retry_at is not None else "failed"
 
@@ -152,21 +151,19 @@ class Oracle:
         key = start.request.key
         run_id = start.run_id
         ledger = self.ledgers.get(run_id)
-        demand("P5", ledger is not None, f"a durable run before {key} of {run_id}")
+        attempt = (run_id, key, start.attempt)
         if ledger is None:
-            return
+            raise Violation("P5", f"a durable run before {attempt}")
         unknown = set(_FACT.findall(start.request.args.decode())) - ledger.facts
-        demand("P5", not unknown, f"durable causes of {key} of {run_id}, found {sorted(unknown)}")
-        demand("P5", not ledger.ended, f"no {key} after the end of {run_id}")
+        demand("P5", not unknown, "only durable causes", attempt, unknown)
+        demand("P5", not ledger.ended, "no step after the end of its run", attempt)
         step = ledger.step(key)
-        demand("P4", step.over != "completed", f"no {key} of {run_id} again, as it is completed")
-        count = self.begun[run_id, key, start.attempt] = (
-            self.begun.get((run_id, key, start.attempt), 0) + 1
-        )
+        demand("P4", step.over != "completed", "no completed step again", attempt)
         if once:
-            demand("P6", count == 1, f"attempt {start.attempt} of once {key} begun once")
+            demand("P6", attempt not in self.begun, "an attempt of a once step begun once", attempt)
+            self.begun.add(attempt)
             durable = step.started and step.attempt == start.attempt
-            demand("P6", durable, f"a durable StepStarted before {key} of {run_id}")
+            demand("P6", durable, "a durable StepStarted before a once step", attempt)
 
     # gates
 
@@ -177,36 +174,32 @@ class Oracle:
 
     def _received(self, ledger: Ledger, event: DecisionReceived) -> None:
         pause = ledger.pause(event.gate, event.occurrence)
-        where = f"{event.run_id} {event.seq}"
-        demand("P3", pause.closed_by is None and not pause.dead, f"an open gate at {where}")
+        demand("P3", pause.closed_by is None and not pause.dead, "an open gate", event)
         if event.channel == "schedule":
             paused = pause.event
             late = paused.expires_at is not None and event.recorded_at > paused.expires_at
-            demand("P3", late, f"an expiry after its time at {where}")
-            demand("P3", event.verdict == paused.on_expiry, f"the verdict of on_expiry at {where}")
+            demand("P3", late, "an expiry after its time", event)
+            demand("P3", event.verdict == paused.on_expiry, "the verdict of on_expiry", event)
         else:
             sent = self._sender(event)
             ruling = expected_ruling(ledger, sent)
-            demand("P3", ruling.reason is None, f"{ruling.reason} for {sent} at {where}")
+            demand("P3", ruling.reason is None, "a refusal", ruling.reason, sent, event)
             _same_content(sent, event)
-        demand("P3", event.decision_id not in ledger.bound, f"a fresh decision id at {where}")
+        demand("P3", event.decision_id not in ledger.bound, "a fresh decision id", event)
         ledger.receive(pause, event)
 
     def _rejected(self, ledger: Ledger, event: DecisionRejected) -> None:
         sent = self._sender(event)
         ruling = expected_ruling(ledger, sent)
-        where = f"{event.run_id} {event.seq}"
         found = (event.reason, event.winner_decision_id)
-        wanted = (ruling.reason, ruling.winner)
-        demand("P3", found == wanted, f"{wanted} for {sent} at {where}, found {found}")
-        in_time = ruling.in_time and event.reason in {"token_used", "token_expired"}
-        demand("P2", not in_time, f"a decision that came in time to win: {sent} at {where}")
+        demand("P3", found == (ruling.reason, ruling.winner), "another answer", ruling, sent, event)
+        demand("P2", not ruling.in_time, "a decision that came in time to win", sent, event)
         _same_content(sent, event)
         ledger.bound.setdefault(event.decision_id, event)
 
     def _closed(self, ledger: Ledger, event: GateClosed) -> None:
         pause = ledger.pause(event.gate, event.occurrence)
-        demand("P3", pause.closed_by is None and not pause.dead, f"an open {event.gate} to close")
+        demand("P3", pause.closed_by is None and not pause.dead, "an open gate to close", event)
         if event.reason == "expired":
             end = pause.event.expires_at
             late = end is not None and event.recorded_at > end
@@ -222,15 +215,15 @@ class Oracle:
             if key[0] == "step" and step.over == "completed" and key[1] in wanted
             if not ledger.step(("undo", *key[1:])).over
         ]
-        demand("P4", not left, f"all undone before RunCancelled of {ledger.run_id}, left {left}")
+        demand("P4", not left, "all undone before RunCancelled", ledger.run_id, left)
         ledger.end("RunCancelled")
 
     def _sender(self, event: DecisionReceived | DecisionRejected) -> Sent:
         source = event.source
         sent = self.sent.get((source.topic, source.offset)) if source else None
         if sent is None or sent.kind != "decide":
-            raise Violation("P2", f"a sender of {event.run_id} {event.seq}, found none: {source}")
-        demand("P2", sent.run_id == event.run_id, f"an event in the run of {sent}")
+            raise Violation("P2", f"a sender, found none: {event}")
+        demand("P2", sent.run_id == event.run_id, "an event in the sender's run", sent, event)
         return sent
 
 
@@ -245,9 +238,6 @@ def _same_content(sent: Sent, event: DecisionReceived | DecisionRejected) -> Non
         "draft_digest": digest,
     }
     wanted = {name: fields.get(name) for name in found}
-    demand("P2", found == wanted, f"the fields of {sent}, found {found}")
-    demand("P2", event.content_digest == sent.content_digest, f"the content digest of {sent}")
-    demand("P2", event.decision_id == sent.decision_id, f"the id of {sent}")
-
-
-FIRST_HEAD = NO_DIGEST
+    demand("P2", found == wanted, "the fields as they were sent", sent, event)
+    demand("P2", event.content_digest == sent.content_digest, "the content digest", sent, event)
+    demand("P2", event.decision_id == sent.decision_id, "the decision id", sent, event)

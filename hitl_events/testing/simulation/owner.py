@@ -1,12 +1,11 @@
 """One owner of the simulated partition: the loop of `runtime.runner`, without waiting.
 
-The order is the runner's, and a test of this module holds the two side by side: records of the intake,
-then own calls, then timers; load what is missing; take; append; only then steps and answers.
+The order is the runner's: what has arrived, then timers; load what is missing; take; append; only
+then steps and answers.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -20,6 +19,7 @@ from hitl_events.engine.tools import Tools
 from hitl_events.engine.turn import Turn
 from hitl_events.errors import CorruptLog
 from hitl_events.ports import Answer, Clock, InboundRecord
+from hitl_events.runtime.arrivals import Arrivals
 
 RETRY_DUE_S = 1.0
 BUSY_RUNS_MAX = 1000
@@ -93,14 +93,14 @@ class Owner:
         self.log = log
         self.tools = tools
         self.engine = Engine(tools, cached_runs_max=cached_runs_max)
-        self.queue: deque[Input] = deque()
+        self._arrivals = Arrivals()
+        self.queue = self._arrivals.own
         self.steps: list[StepStart] = []
         self._clock = clock
         self._around = around
         self._batch_inputs_max = batch_inputs_max
         self._dues: dict[RunId, datetime] = {}
         self._next_due: datetime | None = None
-        self._intake_is_new = True
         self._fired = False
         self._taken = 0
 
@@ -122,20 +122,20 @@ class Owner:
         return True
 
     def _gather(self) -> list[Input]:
-        queue = self.queue
-        inputs: list[Input] = []
+        arrivals = self._arrivals
         now = self._clock.now()
         due = self._next_due is not None and now >= self._next_due
-        if due or self._intake_is_new or self.log.changed():
+        wanted = due or not arrivals.read_to_end or self.log.changed()
+        if arrivals.wants_records and wanted:
             records = done(self.log.take(self._taken, self._batch_inputs_max))
-            inputs += [self._around.read(record) for record in records]
-            self._intake_is_new = len(records) == self._batch_inputs_max
+            to_end = len(records) < self._batch_inputs_max
+            arrivals.put(map(self._around.read, records), read_to_end=to_end)
             if records:
                 self._taken = records[-1].source.offset
-        if self._intake_is_new:
-            return inputs
-        inputs += [queue.popleft() for _ in range(min(len(queue), self._batch_inputs_max))]
-        if due and not queue:
+        else:
+            due = False
+        inputs = arrivals.take(self._batch_inputs_max)
+        if due and arrivals.empty:
             inputs += self._fire(now)
         return inputs
 

@@ -1,4 +1,4 @@
-"""What the world itself knows of each submission: the checker's own record, made before it is sent."""
+"""What the world itself knows of each submission: the checker's own record of it."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ CALL = "call"
 class Sent:
     """One submission.
 
-    `pause` is the seq that a decision's good token names, None where the token is bad. `dead` are the
-    reasons for which it may become a dead letter; none for what an honest sender sends.
+    `pause` is the seq that a decision's good token names, None where the token is bad. `dead` are
+    the reasons for which it may become a dead letter; none for what an honest sender sends.
     """
 
     kind: Kind
@@ -49,4 +49,7 @@ class Sent:
 
     def __str__(self) -> str:
         shown = {name: held for name, held in self.fields.items() if name != "token"}
-        return f"{self.kind} {self.run_id}.{self.pause} id={self.decision_id} {shown}"
+        place = ":".join(map(str, self.place))
+        about = f"{self.run_id}.{self.pause}" if self.pause else self.run_id
+        at = f"{self.arrived_at:%H:%M:%S.%f}"
+        return f"{self.kind} {about} ({place} at {at}, id {self.decision_id}) {shown}"

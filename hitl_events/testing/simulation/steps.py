@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from random import Random
-from typing import Literal
 
 from hitl_events.domain import canonical
 from hitl_events.engine.inputs import StepReport, StepStart
 from hitl_events.recipes.step import StepSpec
 from hitl_events.testing.scripts import Certain
 
-How = Literal["output", "error", "certain", "timeout"]
-_HOW: tuple[How, ...] = ("output", "output", "output", "output", "error", "certain", "timeout")
+_HOW = ("output", "output", "output", "output", "error", "certain", "timeout")
 
 
-def ended(random: Random, start: StepStart, output: str, *, how: How | None = None) -> StepReport:
-    """The report of one attempt; without `how` the seed says what became of it."""
+def ended(random: Random, start: StepStart, output: str, *, well: bool = False) -> StepReport:
+    """The report of one attempt: `well`, or as the seed draws it."""
     spec: StepSpec = start.request.call.spec
-    how = how or random.choice(_HOW)
+    how = "output" if well else random.choice(_HOW)
     if how == "output":
         return _report(start, output=canonical.dumps(output))
     if how == "timeout" and spec.once:

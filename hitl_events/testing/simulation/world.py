@@ -1,4 +1,4 @@
-"""A small world that a seed makes: recipes, clients, steps, an owner that dies, time that passes."""
+"""A small world that a seed makes: recipes, clients, steps, owners that die, time that passes."""
 
 from __future__ import annotations
 
@@ -24,8 +24,9 @@ from hitl_events.errors import Fenced, LogUnavailable
 from hitl_events.ports import Answer, InboundRecord, RunPosition
 from hitl_events.testing.clock import ManualClock
 from hitl_events.testing.plots import changed, random_plot
-from hitl_events.testing.scripts import Played, PlotBook, handle_of, steps_of
+from hitl_events.testing.scripts import Played, Plot, PlotBook, handle_of, steps_of
 from hitl_events.testing.simulation.clients import Clients
+from hitl_events.testing.simulation.history import History
 from hitl_events.testing.simulation.ledger import Ledger, Pause, demand
 from hitl_events.testing.simulation.oracle import Oracle
 from hitl_events.testing.simulation.owner import Owner, done, pieces, read
@@ -70,7 +71,7 @@ class SeededIds(SystemIds):
 
 
 class World:
-    """Everything outside of the engine. `say` keeps what happened, for the history of a failure."""
+    """Everything outside of the engine."""
 
     def __init__(self, seed: int, make_owner: Callable[..., Owner] = Owner) -> None:
         self.random = random = Random(seed)
@@ -80,13 +81,14 @@ class World:
         self.codec = AvroCodec()
         self.oracle = Oracle(self.codec)
         self.clients = Clients(random, self.keys, self.clock)
-        self.history: list[tuple[str, Any]] = []
+        self.history = History()
         self.transcripts = Transcripts()
         self.book = PlotBook()
         self.codes = self._codes()
         self._used: set[int] = set()
         self.put_code(0)
         self.calm = False
+        self.doomed = False
         self.owner: Owner | None = None
         self.starts: list[Sent] = []
         self._make_owner = make_owner
@@ -99,10 +101,6 @@ class World:
         self._cached_runs_max = random.choice((1, 1, 2, 512))
         self._batch_inputs_max = random.choice((1, 3, 512))
 
-    def say(self, what: str, about: Any = "") -> None:
-        """Remember what happened."""
-        self.history.append((what, about))
-
     # recipes
 
     def _codes(self) -> tuple[Played, ...]:
@@ -112,8 +110,8 @@ class World:
         wanted = [_undoable(plot) for plot in plots]
         both = wanted[0] & wanted[1]
         self.oracle.undone_on_cancel = lambda _: both
-        self.say("recipe", plots[0])
-        self.say("changed recipe", plots[1])
+        self.history.say("recipe", plots[0])
+        self.history.say("changed recipe", plots[1])
         return tuple(
             Played(handle_of(RECIPE, VERSION, plot, self.transcripts.of(index)), plot)
             for index, plot in enumerate(plots)
@@ -121,7 +119,7 @@ class World:
 
     def put_code(self, index: int) -> None:
         """Deploy the recipe as it was first (0), or as it was changed (1)."""
-        self.say("deploys code", index)
+        self.history.say("deploys code", index)
         self._used.add(index)
         self.book.put(self.codes[index])
 
@@ -151,15 +149,16 @@ class World:
             batch_inputs_max=self._batch_inputs_max,
         )
         owner.restore()
-        self.owner = owner
-        self.say("owner takes over", "" if only is None else f"only {sorted(only)}")
+        self.owner, self.doomed = owner, False
+        self.history.say("owner takes over", "of all runs" if only is None else sorted(only))
         return owner
 
     def crash(self) -> None:
         """The owner's process dies; so do its steps, calls and answers."""
         if self.owner is not None:
-            self.say("crash", [f"{each.run_id} {each.request.key}" for each in self.owner.steps])
+            self.history.say("crash with steps:", len(self.owner.steps))
             self.owner.log.close()
+        self.transcripts.forget()
         self.owner = None
 
     def turn(self) -> bool:
@@ -170,9 +169,9 @@ class World:
         try:
             return owner.turn()
         except Crashed:
-            self.say("crashed in the turn")
+            self.history.say("crashed in the turn")
         except LogUnavailable:
-            self.say("the log could not be written")
+            self.history.say("the log could not be written")
         self._see()
         self.crash()
         return True
@@ -183,16 +182,18 @@ class World:
         if zombie is None:
             return
         self.eye.usurp()
+        self.transcripts.forget()
         self.own()
         end = done(self.eye.end())
         wrote = False
         try:
             wrote = zombie.turn()
         except Fenced:
-            self.say("a stale owner was fenced")
+            self.history.say("a stale owner was fenced")
         demand("P9", done(self.eye.end()) == end, "no event of a stale owner")
         zombie.steps.clear()
-        self.say("a stale owner tried", wrote)
+        self.transcripts.forget()
+        self.history.say("a stale owner tried", wrote)
 
     # Surroundings
 
@@ -216,15 +217,16 @@ class World:
     def committed(self, owner: Owner, turn: Turn) -> None:
         """The checker reads what was written; the process may die before anything else is done."""
         self._see()
+        self.transcripts.commit()
         if turn.faults:
             raise turn.faults[0][1]
         if not self.calm and turn.starts and self.random.random() < 0.05:
-            self.say("crash between commit and steps")
+            self.history.say("crash between commit and steps")
             raise Crashed
 
     def begin(self, owner: Owner, start: StepStart) -> None:
         """A step's body begins."""
-        self.say("begins", (start.run_id, start.request.key, start.attempt))
+        self.history.say("begins", start.run_id, start.request.key, start.attempt)
         self.oracle.begin(start, once=start.request.once)
 
     def answered(self, ticket: int, answer: Answer) -> None:
@@ -234,8 +236,7 @@ class World:
     def _see(self) -> None:
         values = read(self.eye, self._read_events)
         self._read_events += len(values)
-        if values:
-            self.say("log", values)
+        self.history.wrote(values)
         self.oracle.follow(values)
         letters = done(self.eye.list(_LETTERS_MAX))[: -self._read_letters or None]
         self._read_letters += len(letters)
@@ -298,7 +299,7 @@ class World:
         self.oracle.sent[sent.place] = sent
         if sent.kind == "start":
             self.starts.append(sent)
-        self.say("sends", (sent.place, sent))
+        self.history.say("sends", sent.place, sent)
 
     def some_pause(self) -> tuple[Ledger, Pause] | None:
         """A gate that was ever opened; mostly one that still is."""
@@ -325,12 +326,11 @@ class World:
             return
         start = owner.steps.pop(self.random.randrange(len(owner.steps)))
         self._nonce += 1
-        how = "output" if self.calm else None
-        report = ended(self.random, start, f"out:{self._nonce}", how=how)
+        report = ended(self.random, start, f"out:{self._nonce}", well=self.calm)
         if report.output is not None:
             key = (start.run_id, start.request.key)
             self.oracle.outputs.setdefault(key, set()).add(report.output)
-        self.say("ends", (start.run_id, start.request.key, start.attempt, report))
+        self.history.say("ends", start.run_id, start.request.key, start.attempt, report)
         owner.report(report)
         if self.random.random() < 0.1:
             owner.report(report)
@@ -348,7 +348,7 @@ class World:
             self.clock.advance(self.random.choice((0.001, 0.5, 3.0)))
 
 
-def _undoable(plot: Any) -> set[str]:
+def _undoable(plot: Plot) -> set[str]:
     """Names of steps that are undone whenever a run of the plot is cancelled."""
     if "cancelled" not in plot.undo_on:
         return set()

@@ -157,9 +157,10 @@ class OutcomePage:
             yield []
             yield ["next        mend the recipe, then ", (words, "bold")]
         elif outcome.status == "running":
-            words = f"hitl show {run_id}{self._repeated}"
+            again = f"hitl run {shlex.quote(outcome.recipe or '')} --run-id {run_id}"
             yield []
-            yield ["next        steps are under way: look again with ", (words, "bold")]
+            yield ["next        if no process drives it, take it up with the same input:"]
+            yield ["            ", (f"{again} --input ...{self._repeated}", "bold")]
 
 
 def _winner(refusal: Diagnostic) -> Iterator[Line]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from hitl_events.adapters.system import SystemClock
 from hitl_services.cli.text import harmless
 
 if TYPE_CHECKING:
@@ -19,38 +20,65 @@ _PATIENCE_S = 0.4
 """Most commands are done by then, and a line that flashes is a nuisance."""
 
 
+@contextmanager
+def progress(screen: Screen, what: str, total: int | None) -> Generator[Callable[[int], None]]:
+    """Gives a function that is told how many more are done."""
+    bar = _Bar(what, total) if screen.watched else None
+    try:
+        yield _nothing if bar is None else bar.told
+    finally:
+        if bar is not None:
+            bar.stop()
+
+
 def _nothing(_: int) -> None:
     """Nobody looks."""
 
 
-@contextmanager
-def progress(screen: Screen, what: str, total: int | None) -> Generator[Callable[[int], None]]:
-    """Gives a function that is told how many are done since it was last called."""
-    if not screen.watched:
-        yield _nothing
-        return
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        ProgressColumn,
-        Task as Bar,
-        TextColumn,
-    )
-    from rich.text import Text
+class _Bar:
+    """A bar that appears once the work has taken longer than a moment."""
 
-    class Rate(ProgressColumn):
-        """How many a second."""
+    def __init__(self, what: str, total: int | None) -> None:
+        self._what = what
+        self._total = total
+        self._done = 0
+        self._clock = SystemClock()
+        self._begun_s = self._clock.monotonic_s()
+        self._show: Callable[[int], None] | None = None
+        self._hide: Callable[[], None] | None = None
 
-        def render(self, task: Bar) -> Text:
-            return Text(f"{task.speed or 0:,.0f}/s")
+    def told(self, more: int) -> None:
+        """So many more are done."""
+        self._done += more
+        if self._show is not None:
+            self._show(self._done)
+        elif self._clock.monotonic_s() - self._begun_s > _PATIENCE_S:
+            self._begin()
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Rate())
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True) as bars:
-        bar = bars.add_task(what, total=total)
-        yield lambda done: bars.advance(bar, done)
+    def _begin(self) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+        columns = (
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]}/s", markup=False),
+        )
+        bars = Progress(*columns, console=Console(stderr=True), transient=True)
+        task = bars.add_task(self._what, total=self._total, rate="")
+        bars.start()
+        self._hide = bars.stop
+        self._show = lambda done: bars.update(task, completed=done, rate=self._rate())
+
+    def _rate(self) -> str:
+        took_s = self._clock.monotonic_s() - self._begun_s
+        return f"{self._done / max(took_s, _PATIENCE_S):,.0f}"
+
+    def stop(self) -> None:
+        """Take it off the screen."""
+        if self._hide is not None:
+            self._hide()
 
 
 class Spinner:

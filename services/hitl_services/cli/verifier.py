@@ -76,9 +76,10 @@ async def _all(screen: Screen, store: Store, check: ChainCheck, problems: Proble
                 await _lost(store, check, problems, piece)
                 told(piece.count)
             else:
-                check.add_all(event.value for event in piece)
+                check.add_all((event.value for event in piece), first=piece[0].offset)
                 told(len(piece))
     check.finish(await _heads(store))
+    check.check_index([each async for page in store.log.offset_sums() for each in page])
 
 
 async def _lost(store: Store, check: ChainCheck, problems: Problems, damage: Damage) -> None:

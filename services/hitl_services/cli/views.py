@@ -113,8 +113,10 @@ async def _rows(screen: Screen, store: Store, wanted: Wanted) -> list[RunRow]:
     kept: deque[RunRow] = deque(maxlen=wanted.limit)
     with progress(screen, "reading runs", None) as told:
         async for piece in store.positions(statuses):
-            loaded = await store.log.load([position.run_id for position in piece])
-            rows = [_row(store, position, loaded[position.run_id]) for position in piece]
+            # Without a recipe to look for, only the last of them need be read.
+            some = piece if wanted.recipe or not wanted.limit else piece[-wanted.limit :]
+            loaded = await store.log.load([position.run_id for position in some])
+            rows = [_row(store, position, loaded[position.run_id]) for position in some]
             kept.extend(row for row in rows if wanted.recipe in {None, row.started.recipe})
             told(len(piece))
     return list(kept)

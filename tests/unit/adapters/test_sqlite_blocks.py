@@ -1,7 +1,7 @@
 import zlib
 
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 
 from hitl_events.adapters.sqlite.blocks import BLOCK_BYTES, pack, unpack
 from hitl_events.errors import CorruptLog
@@ -19,6 +19,7 @@ values_of_any_size = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(values=values_of_any_size, first=st.integers(0, 2**40))
 def test_values_come_back(values: list[bytes], first: int) -> None:
     """Blocks give back what was packed into them, in order, at the offsets that follow."""

@@ -30,9 +30,9 @@ class Worker:
         self._to: IO[str] = process.stdin
         self._from: IO[str] = process.stdout
 
-    def tell(self) -> None:
+    def tell(self, word: str = "go") -> None:
         """Let it go on."""
-        self._to.write("go\n")
+        self._to.write(f"{word}\n")
         self._to.flush()
 
     def hear(self) -> list[str]:
@@ -86,19 +86,21 @@ async def test_a_killed_owner_loses_nothing(tmp_path: Path, acknowledged: int) -
     assert len(await log.load(ended)) == len(positions)
 
 
-def test_twelve_processes_make_one_log(tmp_path: Path) -> None:
+@pytest.mark.parametrize("first", ["log", "key"])
+async def test_twelve_processes_make_one_log(tmp_path: Path, first: str) -> None:
     """Of twelve that start at once on nothing, all get the same key and log, and one owns it."""
     with ExitStack() as stack:
         path = tmp_path / "data"
         racers = [stack.enter_context(working("race", path)) for _ in range(RACERS)]
         for racer in racers:
-            racer.tell()
+            racer.tell(first)
         said = [racer.hear() for racer in racers]
 
         assert len({key for key, _ in said}) == 1
         owners = [racer for racer, (_, owns) in zip(racers, said, strict=True) if owns == "1"]
         assert len(owners) == 1
         log = SqliteLog.open(path)
+        assert len(await log.take(0, 2 * RACERS)) == RACERS
         assert not log.try_own()
         owners[0].kill()
         assert log.try_own()

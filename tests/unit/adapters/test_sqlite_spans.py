@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 
 from hitl_events.adapters.sqlite.spans import Span, decode, encode, spans_of, varint
 from hitl_events.domain.values import RunId
@@ -7,12 +7,14 @@ from hitl_events.domain.values import RunId
 run_ids = st.sampled_from([RunId("a"), RunId("b"), RunId("c")])
 
 
+@settings(deadline=None)
 @given(spans=st.lists(st.tuples(st.integers(0, 2**60), st.integers(1, 2**20))))
 def test_spans_come_back(spans: list[Span]) -> None:
     """What is stored of a run's places is read as it was."""
     assert decode(encode(spans)) == spans
 
 
+@settings(deadline=None)
 @given(batches=st.lists(st.lists(run_ids, max_size=12), max_size=5))
 def test_every_event_is_found_at_its_offset(batches: list[list[RunId]]) -> None:
     """Stretches of several batches, added up, name each offset of each run, in order."""

@@ -35,10 +35,12 @@ async def write(path: str) -> None:
 
 
 async def race(path: str) -> None:
-    """When told to: make the key and the log, and own it if that can be had; keep it."""
-    hear()
-    key = DataDirectory(path).token_key()
+    """When told to: make log and key (or key and log), own it if that can be had; keep it."""
+    key_first = hear() == "key\n"
+    key = DataDirectory(path).token_key() if key_first else b""
     log = SqliteLog.open(path)
+    await log.put(submission())
+    key = key or DataDirectory(path).token_key()
     say(key.decode(), int(log.try_own()))
     hear()
 

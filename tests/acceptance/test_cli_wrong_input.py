@@ -1,0 +1,179 @@
+"""Wrong input of every kind: a typed refusal or one line, never a traceback, nothing lost."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.acceptance.console import Console
+
+
+@pytest.fixture(scope="module")
+def console(tmp_path_factory: pytest.TempPathFactory) -> Generator[Console]:
+    """A folder with one paused run; whatever was tried on it, its token works at the end."""
+    console = Console(tmp_path_factory.mktemp("wrong"))
+    console.token = console.paused()
+    yield console
+    assert console.json("decide", console.token, "approve")["status"] == "ok"
+
+
+def spoilt(token: str, how: str) -> str | bytes:
+    """A text that is not quite the token."""
+    other = "A" if token[30] != "A" else "B"
+    return {
+        "forged": token[:30] + other + token[31:],
+        "cut": token[:-3],
+        "empty": "",
+        "huge": "hitl_" + "A" * 100_000,
+        "of no kind": "approve",
+        "non-ascii": f"ü{token}",
+        "no text": b"\xff\xfe",
+        "with a line end": f"{token}\n",
+        "padded": f"{token}=",
+        "turned around": f"\u202e{token}",
+    }[how]
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        "forged",
+        "cut",
+        "empty",
+        "huge",
+        "of no kind",
+        "non-ascii",
+        "no text",
+        "with a line end",
+        "padded",
+        "turned around",
+    ],
+)
+def test_a_wrong_token_is_refused(console: Console, how: str) -> None:
+    """It is an error outcome without a run, and no message repeats it."""
+    token = spoilt(console.token, how)
+    said = console.hitl("decide", token, "approve", "--json")
+
+    expected = {"empty": "resume.incompatible_input", "no text": "resume.incompatible_input"}
+    assert (said.code, said.problem["code"]) == (1, expected.get(how, "resume.invalid_token"))
+    nothing = {"run_id": None, "recipe": None, "version": None, "seq": None}
+    assert said.json | nothing == said.json
+    assert (said.json["artefact"], said.json["trace"]) == ({}, [])
+    assert console.token[:-3] not in said.err
+
+
+def test_a_token_of_another_log_is_refused(console: Console, tmp_path: Path) -> None:
+    """A token that another key made is `invalid_token`, for `decide` and for `explain`."""
+    foreign = Console(tmp_path).paused()
+
+    for command in (("decide", foreign, "approve"), ("explain", foreign)):
+        said = console.hitl(*command, "--json")
+        assert (said.code, said.problem["code"]) == (1, "resume.invalid_token")
+
+
+@pytest.mark.parametrize(
+    ("given", "code"),
+    [
+        (("perhaps",), "resume.incompatible_input"),
+        (("",), "resume.incompatible_input"),
+        (("approve", "--by", "x" * 300), "resume.incompatible_input"),
+        (("approve", "--notes", b"\xff"), "resume.incompatible_input"),
+        (("approve", "--id", ""), "resume.incompatible_input"),
+        (("approve", "--data", "[1]"), "resume.incompatible_input"),
+        (("approve", "--data", '{"a": 1}'), "resume.incompatible_input"),
+    ],
+)
+def test_a_wrong_decision_is_refused(
+    console: Console, given: tuple[str | bytes, ...], code: str
+) -> None:
+    """It is an error outcome with exit 1, and the run is as it was."""
+    said = console.hitl("decide", console.token, *given, "--json")
+
+    assert (said.code, said.problem["code"]) == (1, code)
+    assert said.json["artefact"].get("result") is None
+
+
+@pytest.mark.parametrize(
+    ("line", "part"),
+    [
+        ("frob", "No such command 'frob'"),
+        ("decide", "Missing argument"),
+        ("decide TOKEN", "Missing argument 'VERDICT'"),
+        ("decide TOKEN approve TOKEN", "unexpected extra argument"),
+        ("decide TOKEN approve --frob x", "No such option: --frob"),
+        ("decide TOKEN approve --data {", "in --data: expected JSON"),
+        ('decide TOKEN approve --data {"a":1,"a":2}', "found twice: 'a'"),
+        ('decide TOKEN approve --data {"a":NaN}', "found NaN"),
+        ("decide - approve --data -", "found both"),
+        ("run policy --input", "requires an argument"),
+        ("run policy --input {bad", "in --input: expected JSON, found at character"),
+        ("run policy --input @nothing", "the file 'nothing'"),
+        ("run policy --input @.", "Is a directory"),
+        ("runs --status bad", "expected a status of ok, paused"),
+        ("runs --limit 0", "expected a number from 1"),
+        ("pending --older-than soon", "90s, 15m, 2h or 7d"),
+        ("show r-1 --at x", "expected a number"),
+        ("show r-1 --at 1 --diff 1 2", "found both"),
+        ("plan nothing", "registered: policy"),
+        ("explain r-1.1", "expected a gate"),
+        ("explain r-1.x", "gate id"),
+        ("export --format csv", "expected jsonl"),
+        ("dead-letters show 99999", "expected the number of a dead letter"),
+        ("--json runs", "options come after the command"),
+    ],
+)
+def test_a_line_that_means_nothing_is_one_line(console: Console, line: str, part: str) -> None:
+    """Usage errors exit with 2 and one line that says what was expected; no token stands in it."""
+    words = [console.token if word == "TOKEN" else word for word in line.split(" ")]
+    said = console.hitl(*words, *(() if "--json" in line else ("--json",)))
+
+    assert (said.code, part in said.err) == (2, True), said.err
+    assert said.problem["message"] in said.err
+    assert console.token not in said.out + said.err
+
+
+@pytest.mark.parametrize("command", ["show", "trace", "cancel", "unblock", "replay", "export"])
+def test_an_unknown_run_is_an_error_outcome(console: Console, command: str) -> None:
+    """A run that is not there is `command.unknown_run`, exit 1."""
+    said = console.hitl(command, "nosuch", "--json")
+
+    assert (said.code, said.problem["code"]) == (1, "command.unknown_run")
+    assert said.problem["data"] == {"reason": "unknown_run", "winner": None}
+
+
+@pytest.mark.parametrize(
+    ("recipe", "code", "part"),
+    [
+        (("nothing",), "command.unknown_recipe", "policy (version 1)"),
+        (("double", "--input", '"x"'), "command.invalid_command", "integer"),
+        (("double", "--run-id", "a/b"), "command.invalid_command", "run_id"),
+        (("not-json",), "output.not_serialisable", "$"),
+        (("policy", "--input", "[]"), "command.invalid_command", "dict"),
+    ],
+)
+def test_a_run_that_can_not_be_is_an_error_outcome(
+    console: Console, recipe: tuple[str, ...], code: str, part: str
+) -> None:
+    """What the recipe or its type refuses is an outcome with exit 1 that says what is wrong."""
+    said = console.hitl("run", *recipe, "--json")
+
+    assert (said.code, said.problem["code"]) == (1, code)
+    assert part in said.problem["message"]
+
+
+def test_foreign_text_can_not_act_on_the_terminal(tmp_path: Path) -> None:
+    """Escape codes and direction marks of a draft are shown, never sent, in pages and in JSON."""
+    console = Console(tmp_path)
+    evil = "\x1b[31mred\u202e[bold]x[/bold]"
+    console.paused(title=evil.replace("\x1b", "\x1b"))
+    pages = [console.hitl(*line) for line in (("pending",), ("show", "r-1"), ("pending", "--json"))]
+
+    for said in pages:
+        assert "\x1b" not in said.out
+        assert "\u202e" not in said.out
+        assert "[bold]x[/bold]" in said.out
+    draft: dict[str, Any] = pages[2].json[0]["draft"]
+    assert draft["title"] == evil
