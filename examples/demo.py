@@ -42,7 +42,7 @@ def main() -> int:
         return 130
     finally:
         if keep:
-            print(f"kept: {folder} (cd there, then: hitl show, hitl runs, hitl export)")
+            print(f"Kept: {folder}. Go there and try `hitl runs`, `hitl show RUN`, `hitl export`.")
         else:
             shutil.rmtree(folder, ignore_errors=True)
     return 0
@@ -60,7 +60,6 @@ class _Demo:
         self.before = self.document.read_text(encoding="utf-8")
         ours = {name: held for name, held in os.environ.items() if not name.startswith("HITL_")}
         self.environment = ours | {
-            "HITL_DATA": str(folder / "data"),
             "HITL_RECIPES": str(EXAMPLE / "policy_update.py"),
             "COLUMNS": str(WIDTH),
             "PYTHONDONTWRITEBYTECODE": "1",

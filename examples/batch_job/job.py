@@ -27,8 +27,11 @@ CURRENCIES = {"EUR", "GBP", "NOK", "PLN", "USD"}
 
 
 def main() -> int:
-    """Work through all open gates; 1 if a decision was refused."""
-    orders = json.loads(_hitl("pending", "--recipe", "batch-job", "--json").stdout or "[]")
+    """Work through all open gates; not 0 if one of them could not be decided."""
+    found = _hitl("pending", "--recipe", "batch-job", "--json")
+    if found.returncode:
+        return found.returncode  # `hitl` has said why
+    orders = json.loads(found.stdout)
     if not orders:
         print("no work orders")
     return max([_serve(order) for order in orders], default=0)
@@ -107,7 +110,7 @@ def _totals(clean: Iterable[dict[str, str]]) -> dict[str, str]:
 
 def _write(path: Path, columns: list[str], lines: Iterable[dict[str, str]]) -> str:
     """The file, whole or not at all; gives its digest."""
-    new = path.with_suffix(".new")
+    new = path.with_suffix(f".{os.getpid()}.new")  # a second job may be at work
     with new.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, columns)
         writer.writeheader()
@@ -125,12 +128,9 @@ def _hitl(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = str(beside) if beside.exists() else shutil.which("hitl")
     if command is None:
         sys.exit("expected the command `hitl` on the path, found none: install hitl-events")
-    done = subprocess.run(
+    return subprocess.run(
         [command, *arguments], stdout=subprocess.PIPE, text=True, check=False, timeout=600
     )
-    if not done.stdout:
-        sys.exit(done.returncode or 1)
-    return done
 
 
 if __name__ == "__main__":

@@ -207,12 +207,12 @@ def _draft(path: Path, now: bytes, text: str, *, about: str, open_points: list[s
 
 # Edits
 
-_QUOTED = r'["“](?P<{0}>[^"“”]*)["”]'
+_QUOTED = r'(?P<{0}>"[^"]*"|“[^”]*”)'
 _EDIT = re.compile(
-    r"in\s+section\s+" + _QUOTED.format("section") + r",?\s+(?:"
-    r"replace\s+" + _QUOTED.format("old") + r"\s+with\s+" + _QUOTED.format("new") + "|"
-    r"remove\s+" + _QUOTED.format("gone") + "|"
-    r"append\s+" + _QUOTED.format("added") + r")\s*[.;]?",
+    rf"in\s+section\s+{_QUOTED.format('section')},?\s+(?:"
+    rf"replace\s+{_QUOTED.format('old')}\s+with\s+{_QUOTED.format('new')}|"
+    rf"remove\s+{_QUOTED.format('gone')}|"
+    rf"append\s+{_QUOTED.format('added')})\s*[.;]?",
     re.IGNORECASE,
 )
 _BULLET = re.compile(r"^\s*(?:[-*+]|\d+[.)])?\s*")
@@ -232,9 +232,9 @@ def parse_edits(text: str) -> tuple[list[Edit], list[str]]:
     """The edits in a text, and each line of it that is none."""
     edits: list[Edit] = []
     for found in _EDIT.finditer(text):
-        old = found["old"] if found["old"] is not None else found["gone"]
-        new = found["new"] or found["added"] or ""
-        edits.append(Edit(section=found["section"], old=old, new=new))
+        section, old, new, gone, added = (part and part[1:-1] for part in found.groups())
+        old = gone if old is None else old
+        edits.append(Edit(section=section, old=old, new=new or added or ""))
     rest = (_BULLET.sub("", line).strip() for line in _EDIT.sub("\n", text).splitlines())
     return edits, [f"not an edit: {line}" for line in rest if line]
 
@@ -254,7 +254,8 @@ def _apply(text: str, edit: Edit) -> str:
     start, end = _section(text, edit.section)
     part = text[start:end]
     if edit.old is None:
-        return text[:start] + _with_paragraph(part, edit.new) + text[end:]
+        line_end = "\r\n" if "\r\n" in text else "\n"
+        return text[:start] + _with_paragraph(part, edit.new, line_end) + text[end:]
     # a quotation may run over the end of a line
     words = r"\s+".join(re.escape(word) for word in edit.old.split())
     places = list(re.finditer(words if edit.new else rf"[ \t]*{words}", part)) if words else []
@@ -267,12 +268,11 @@ def _apply(text: str, edit: Edit) -> str:
     return f"{text[: start + place.start()]}{new}{text[start + place.end() :]}"
 
 
-def _with_paragraph(part: str, added: str) -> str:
+def _with_paragraph(part: str, added: str, line_end: str) -> str:
     """A section's text with one more paragraph at its end."""
-    end = "\r\n" if "\r\n" in part else "\n"
     kept = part.rstrip()
-    after = part[len(kept) :].removeprefix(end)
-    return f"{kept}{end * 2 if kept else end}{added}{end}{after}"
+    after = part[len(kept) :].removeprefix(line_end)
+    return f"{kept}{line_end * 2 if kept else line_end}{added}{line_end}{after}"
 
 
 def _in_the_lines_of(old: str, new: str) -> str:

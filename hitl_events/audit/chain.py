@@ -14,9 +14,11 @@ from hitl_events.audit.report import Problems, VerifyReport
 from hitl_events.domain.events import (
     DecisionRejected,
     Event,
+    GatePaused,
     RunCancelled,
     RunCompleted,
     RunFailed,
+    RunStarted,
 )
 from hitl_events.domain.evolve import evolve
 from hitl_events.domain.state import RunState, next_due, status
@@ -25,11 +27,17 @@ from hitl_events.errors import CorruptLog, ImpossibleHistory
 from hitl_events.ports import Codec, RunPosition
 
 _ENDS = frozenset({RunCompleted, RunFailed, RunCancelled})
+_MARKED = _ENDS | {GatePaused}
+"""After these most runs are left alone for long, or for ever: what is kept of them is made small."""
 _KEPT_BYTES_MAX = 2048
 """Events longer than this are folded without their user data, or 10,000 open runs with drafts of
 100 KB would need 1 GB."""
 _USER_DATA = frozenset({"input", "output", "draft", "data", "data_schema", "result"})
 
+_ANY_START = RunStarted(
+    recipe="", version="", input=b"", seed=b"", command_id="", identity="", channel=""
+)
+"""No event that follows is held against the first, so one stands for all."""
 _NO_EVENTS = "expected the events of the run, of which the log keeps a position, found none"
 _NO_POSITION = "expected a position of the run in the log, found its events alone"
 
@@ -55,7 +63,7 @@ class _Chain:
 class ChainCheck:
     """Give it values in log order (`add`, or the faster `add_all`), then `finish`, then `report`.
 
-    Memory: 400 bytes a run, and the state of each run that has not ended.
+    Memory: 400 bytes for each run, 2 KB for one that has not ended.
     """
 
     def __init__(self, codec: Codec, problems: Problems | None = None) -> None:
@@ -73,7 +81,13 @@ class ChainCheck:
         """The next records of the log, of which the first has this offset (None: the next one)."""
         # The loop behind the figure of verified events/s: one lookup and four comparisons for an
         # event that fits; whatever does not is looked at in `_unusual`.
-        decode, chain_of, fold, digest, ends = self._decode, self._runs.get, evolve, sha256, _ENDS
+        decode, chain_of, fold, digest, marked = (
+            self._decode,
+            self._runs.get,
+            evolve,
+            sha256,
+            _MARKED,
+        )
         offset = start = (self._offset if first is None else first) - 1
         for value in values:
             offset += 1
@@ -102,8 +116,8 @@ class ChainCheck:
             except (ImpossibleHistory, KeyError) as error:
                 self._impossible(chain, event, error)
             chain.head = digest(value).digest()
-            if event.__class__ in ends:
-                _end(chain)
+            if event.__class__ in marked:
+                _mark(chain, state, event)
         self._records += offset - start
         self._offset = offset + 1
 
@@ -132,7 +146,8 @@ class ChainCheck:
         """
         if self._problems:
             return
-        wrong = [run_id for run_id, offsets in sums if self._runs[run_id].offsets != offsets]
+        kept = {run_id: chain.offsets for run_id, chain in self._runs.items()}
+        wrong = [run_id for run_id, offsets in sums if kept.get(run_id) != offsets]
         if wrong:
             problem = f"the log's index leads to events of others, in {len(wrong)} runs"
             self._problems.add(wrong[0], None, problem)
@@ -166,6 +181,7 @@ class ChainCheck:
             return
         try:
             chain.state = evolve(None, event)
+            chain.state.started = _ANY_START
         except ImpossibleHistory as error:
             self._impossible(chain, event, error)
         chain.head = sha256(value).digest()
@@ -231,8 +247,8 @@ class ChainCheck:
             chain.state = evolve(chain.state, event)
         except (ImpossibleHistory, KeyError) as error:
             self._impossible(chain, event, error)
-        if type(event) in _ENDS:
-            _end(chain)
+        if type(event) in _ENDS and chain.state is not None:
+            _end(chain, chain.state)
 
     def _impossible(self, chain: _Chain, event: Event, error: ImpossibleHistory | KeyError) -> None:
         """Named once: this run is folded no further."""
@@ -252,11 +268,19 @@ def _level(chain: _Chain) -> None:
         chain.seq, chain.recorded_at = chain.state.seq, chain.state.recorded_at
 
 
-def _end(chain: _Chain) -> None:
-    state = chain.state
-    if state is not None:
-        chain.seq, chain.recorded_at = state.seq, state.recorded_at
-        chain.status, chain.state = state.phase, None
+def _mark(chain: _Chain, state: RunState, event: Event) -> None:
+    """Forget what the next event of a run that pauses, or ended, need not fit."""
+    if isinstance(event, GatePaused):
+        event.draft = event.draft_digest = event.prev_digest = b""  # type: ignore[misc]  # ours alone
+        for step in state.steps.values():
+            step.output = b""
+    elif chain.state is not None:
+        _end(chain, state)
+
+
+def _end(chain: _Chain, state: RunState) -> None:
+    chain.seq, chain.recorded_at = state.seq, state.recorded_at
+    chain.status, chain.state = state.phase, None
 
 
 def _difference(chain: _Chain, position: RunPosition) -> tuple[int, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from math import isfinite
-from typing import Any
+from typing import Any, cast
 
 import orjson
 import rfc8785
@@ -35,7 +35,7 @@ def loads(data: bytes) -> Any:
 
 def _check(value: Any, path: str, depth: int) -> bool:
     """True if the fast encoder is canonical for it; `NotSerialisable` at the first non-JSON."""
-    kind: Any = type(value)
+    kind = cast("Any", type(value))
     if kind in _LITERALS:
         return True
     if kind is int:

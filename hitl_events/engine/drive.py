@@ -107,7 +107,7 @@ class Drive:
         if gate is None or found is None or active.run.blocked is not None:
             return None
         about = gate.paused.about
-        if data is None and (about is None or command.verdict != HAPPENED):
+        if command.verdict != HAPPENED if about else data is None:
             return None
         try:
             driver = self._deliver(active, found)

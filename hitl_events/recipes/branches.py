@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Coroutine
 from heapq import heappop, heappush
 from types import CoroutineType
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from hitl_events.domain.requests import EVENTS_PER_RUN_MAX
 from hitl_events.errors import RecipeError, RecipeSpins, RecipeStopped
@@ -147,7 +147,7 @@ class Branches:
                 return
             result, error = None, None
             if isinstance(asked, (StepCall, GateCall)):
-                error = self._wait(branch, asked)
+                error = self._wait(branch, cast("Call[Any]", asked))
                 if error is None:
                     return
             elif isinstance(asked, AllCall):
@@ -275,4 +275,5 @@ async def _await(item: Awaitable[Any]) -> Any:
 
 def _as_body(item: Awaitable[Any]) -> Body:
     """A branch as a coroutine: an `async def` call is one, any other awaitable is wrapped."""
-    return item if isinstance(item, CoroutineType) else _await(item)
+    begun: Any = item
+    return begun if isinstance(item, CoroutineType) else _await(item)

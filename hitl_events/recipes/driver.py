@@ -241,6 +241,7 @@ class Driver:
     def _cancel(self, event: CancelRequested) -> None:
         self.now = event.recorded_at
         self._cancelling = event
+        self.ending = None  # it was not recorded: the run was left, or blocked, when it came to it
         self._branches.close()
 
     def begin_undo(self) -> None:

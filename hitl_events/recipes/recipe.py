@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from datetime import timedelta
 from hashlib import sha256
 from types import CodeType
-from typing import Any
+from typing import Any, cast
 
 from hitl_events.domain.outcome import Outcome
 from hitl_events.errors import RecipeError
@@ -21,7 +21,7 @@ from hitl_events.recipes.step import NAME_CHARS_MAX, Retry, name_of, seconds
 UNDO_ON = ("cancelled", "failed", "denied")
 _STEP_OPTIONS = {"once", "retry", "timeout_s", "undo"}
 After = str | Sequence[str]
-BodyFunction = Callable[[Run, Any], Coroutine[Any, Any, Any]]
+BodyFunction = Callable[[Run, Any], Awaitable[Any]]
 
 
 class Recipe:
@@ -168,7 +168,7 @@ class Recipe:
         """The coroutine of the body, for the driver."""
         self.build()
         if self._function is not None and not self._appended:
-            return self._function(run, input_)
+            return cast("Coroutine[Any, Any, Any]", self._function(run, input_))  # as `recipe` saw
         return self._body(run, input_)
 
     async def _body(self, run: Run, input_: Any) -> Any:

@@ -170,7 +170,7 @@ def _plain(value: Any, path: str, depth: int) -> Any:
 
 def _hides(plain: Any) -> bool:
     """Whether there is a null or a mask in it, which pydantic writes for NaN and for secrets."""
-    kind: Any = type(plain)
+    kind = typing.cast("Any", type(plain))
     if kind is dict:
         return any(map(_hides, plain.values()))
     if kind is list:
@@ -180,7 +180,7 @@ def _hides(plain: Any) -> bool:
 
 def _check_exact(held: Any, path: str) -> None:
     """`NotSerialisable` where the dumped value of a model would not be what the model holds."""
-    kind: Any = type(held)
+    kind = typing.cast("Any", type(held))
     if kind is dict:
         for key, item in held.items():
             _check_exact(item, f"{path}.{key}")

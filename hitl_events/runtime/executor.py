@@ -44,20 +44,20 @@ class Executor:
         if spec.once and began_s - committed_s > ONCE_START_S_MAX:
             self._report(self._ended(start, began_s, uncertain=True))
             return
-        limit = asyncio.timeout(spec.timeout_s)
+        limit: asyncio.Timeout | None = None
         try:
             enter_step(self._step(start, spec))
             args, kwargs = values.arguments(spec.function, start.request.args)
             if spec.timeout_s is None:
                 output = await self._call(spec.function, args, kwargs)
             else:
-                async with limit:
+                async with asyncio.timeout(spec.timeout_s) as limit:
                     output = await self._call(spec.function, args, kwargs)
             packed = _packed(call, output)
         except BaseException as error:
             if isinstance(error, KeyboardInterrupt | GeneratorExit) or _is_cancelled(error):
                 raise
-            over = spec.timeout_s is not None and limit.expired()
+            over = limit is not None and limit.expired()
             self._report(self._failed(start, began_s, error, timed_out=over))
             return
         self._report(self._ended(start, began_s, output=packed))
@@ -121,8 +121,7 @@ def _packed(call: StepCall[Any], output: Any) -> bytes:
     packed = values.dump(output)
     if len(packed) > USER_BYTES_MAX:
         raise TooLarge("an output", len(packed))
-    if call.key[0] == "step":
-        values.check(packed, call.returns)
+    values.check(packed, call.returns)
     return packed
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Protocol
 
 from hitl_events.domain.values import RunId
@@ -24,6 +25,7 @@ from hitl_events.runtime.arrivals import Arrivals
 from hitl_events.runtime.executor import Executor
 from hitl_events.runtime.foreign import outside_of_tasks
 from hitl_events.runtime.observer import Observer
+from hitl_events.runtime.tasks import Tasks
 from hitl_events.runtime.waiters import Waiter, Waiters
 
 BATCH_INPUTS_MAX = 512
@@ -73,7 +75,6 @@ class Runner:
         self._tickets: dict[int, Waiter] = {}
         self._waiters = Waiters()
         self._wakeup = asyncio.Event()
-        self._running: set[asyncio.Task[None]] = set()
         self._dues: dict[RunId, datetime] = {}
         self._fired = False
         self._stopping = False
@@ -117,20 +118,20 @@ class Runner:
         """
         failure: HitlError | None = None
         try:
-            async with asyncio.TaskGroup() as steps:
+            async with asyncio.TaskGroup() as group:
+                steps = Tasks(group)
                 try:
                     await self._loop(steps)
                 except HitlError as error:
                     failure = error
-                for task in self._running:
-                    task.cancel()
+                steps.cancel()
         finally:
             self._executor.close()
             self._waiters.close(self._tickets.values(), failure or LogUnavailable(CLOSED))
         if failure is not None:
             raise failure
 
-    async def _loop(self, steps: asyncio.TaskGroup) -> None:
+    async def _loop(self, steps: Tasks) -> None:
         await self._restore()
         while not self._stopping:
             inputs = await self._gather()
@@ -159,8 +160,8 @@ class Runner:
         arrivals = self._arrivals
         now = self._clock.now()
         due = self._next_due is not None and now >= self._next_due
-        wanted = due or not arrivals.read_to_end or self._log.changed()
-        if arrivals.wants_records and wanted:
+        # asked last: a change is told once
+        if arrivals.wants_records and (due or not arrivals.read_to_end or self._log.changed()):
             records = await self._log.take(self._taken, BATCH_INPUTS_MAX)
             to_end = len(records) < BATCH_INPUTS_MAX
             arrivals.put(map(self._read, records), read_to_end=to_end)
@@ -182,7 +183,7 @@ class Runner:
             run_ids = await self._log.due(now, BATCH_INPUTS_MAX)
         return [Due(run_id=run_id, until=now) for run_id in run_ids]
 
-    async def _turn(self, inputs: list[Input], steps: asyncio.TaskGroup) -> None:
+    async def _turn(self, inputs: list[Input], steps: Tasks) -> None:
         engine = self._engine
         inputs = [engine.claimed(e) if isinstance(e, Submission) else e for e in inputs]
         missing = engine.missing(inputs)
@@ -199,9 +200,7 @@ class Runner:
             raise
         self._queue.extendleft(reversed(turn.deferred))
         for start in turn.starts:
-            task = steps.create_task(self._executor.run(start, began_s))
-            self._running.add(task)
-            task.add_done_callback(self._running.discard)
+            steps.add(partial(self._executor.run, start, began_s))
         self._observer.committed(turn, self._clock.monotonic_s() - began_s)
         for run_id, error in turn.faults:
             if isinstance(error, CorruptLog):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import runpy
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.acceptance.playground import Playground, Said, kill
+from tests.acceptance.playground import ROOT, Playground, Said, kill
 from tests.acceptance.waiting import until
 
 POLICY = "remote-work-policy.md"
@@ -62,6 +63,30 @@ def test_an_approved_policy_is_published_as_shown(policy: Playground) -> None:
     assert policy.read(POLICY) == draft_of(paused)["text"]
     assert done.json["artefact"]["result"]["approved_by"] == "anna"
     assert done.json["artefact"]["result"]["legal"]["reference"] == "LEG-118"
+
+
+@pytest.mark.parametrize(
+    ("notes", "text", "open_points"),
+    [
+        ('In section "A" replace "one two" with "1 2"', "# 1. A\r\n\r\n1\r\n2 three three\r\n", 0),
+        ("In section “a”, remove “two”.", "# 1. A\r\n\r\none\r\n three three\r\n", 0),
+        ('in section "A" append "four"', "# 1. A\r\n\r\none\r\ntwo three three\r\n\r\nfour\r\n", 0),
+        ('In section "A" remove "three"; in section "B" append "x"', None, 2),
+        ('In section "A" replace "" with "x" or so', None, 2),
+    ],
+)
+def test_an_edit_fits_in_one_place_or_stays_open(
+    notes: str, text: str | None, open_points: int
+) -> None:
+    """Edits keep line ends, heed what is quoted, and change nothing where they are not clear."""
+    module = runpy.run_path(str(ROOT / "examples" / "policy_update" / "policy_update.py"))
+    before = "# 1. A\r\n\r\none\r\ntwo three three\r\n"
+
+    edits, unclear = module["parse_edits"](notes)
+    after, unfit = module["apply"](before, edits)
+
+    assert after == (before if text is None else text)
+    assert len(unclear) + len(unfit) == open_points
 
 
 def test_a_denied_policy_stays_as_it_is(policy: Playground) -> None:

@@ -112,7 +112,7 @@ class Runs:
             yield from self._file.decoded("runs", rows, _whole_run)
 
     def _values(self, offsets: Sequence[tuple[int, RunId]]) -> Iterator[bytes]:
-        """The event at each of the ascending offsets; no block is inflated twice or too far."""
+        """The event at each of the ascending offsets; no block is unpacked twice."""
         index = 0
         while index < len(offsets):
             at, run_id = offsets[index]

@@ -16,7 +16,8 @@ from hitl_events.testing.simulation.ledger import Ledger, demand
 from hitl_events.testing.simulation.oracle import Oracle
 from hitl_events.testing.simulation.owner import done
 from hitl_events.testing.simulation.sent import CALL, Sent
-from hitl_events.testing.simulation.world import NoWatch, World
+from hitl_events.testing.simulation.world import World
+from hitl_events.testing.stage import StillWatch
 
 ROUNDS_MAX = 300
 """A plot has at most 40 acts; each takes a few rounds."""
@@ -202,7 +203,7 @@ def _replayed(world: World, code: Played, ledger: Ledger) -> str | None:
     events = [world.codec.decode(value) for value in ledger.values]
     started = events[0]
     assert isinstance(started, RunStarted)
-    driver = driver_of(code, started, NoWatch())
+    driver = driver_of(code, started, StillWatch())
     try:
         for event in events:
             driver.deliver(event)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from hitl_events.domain.events import Event
+from hitl_events.domain.values import value
 from hitl_events.ports import Codec
 
 _SHOWN = (
@@ -27,29 +28,34 @@ _SHOWN = (
 """Fields of events that a reader of a failure looks for."""
 
 
+@value
+class _Said:
+    what: str
+    about: tuple[object, ...]
+
+
 class History:
     """Lines of what was done, and the bytes that were written."""
 
     def __init__(self) -> None:
-        self._told: list[tuple[str, tuple[object, ...]] | Sequence[bytes]] = []
+        self._told: list[_Said | list[bytes]] = []
 
     def say(self, what: str, *about: object) -> None:
         """Something happened."""
-        self._told.append((what, about))
+        self._told.append(_Said(what=what, about=about))
 
     def wrote(self, values: Sequence[bytes]) -> None:
         """Events became durable."""
         if values:
-            self._told.append(values)
+            self._told.append(list(values))
 
     def lines(self, codec: Codec) -> Iterator[str]:
         """The history as text."""
         for told in self._told:
-            if isinstance(told, tuple):
-                what, about = told
-                yield " ".join((what, *map(str, about)))
+            if isinstance(told, _Said):
+                yield " ".join((told.what, *map(str, told.about)))
             else:
-                yield from (f"  log: {_line(codec.decode(value))}" for value in told)
+                yield from (f"  log: {_line(codec.decode(each))}" for each in told)
 
 
 def _line(event: Event) -> str:

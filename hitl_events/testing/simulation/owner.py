@@ -125,8 +125,8 @@ class Owner:
         arrivals = self._arrivals
         now = self._clock.now()
         due = self._next_due is not None and now >= self._next_due
-        wanted = due or not arrivals.read_to_end or self.log.changed()
-        if arrivals.wants_records and wanted:
+        # asked last: a change is told once
+        if arrivals.wants_records and (due or not arrivals.read_to_end or self.log.changed()):
             records = done(self.log.take(self._taken, self._batch_inputs_max))
             to_end = len(records) < self._batch_inputs_max
             arrivals.put(map(self._around.read, records), read_to_end=to_end)

@@ -12,7 +12,6 @@ from hitl_events.adapters.avro import AvroCodec
 from hitl_events.adapters.calls import Caller
 from hitl_events.adapters.inbound import command_json, decision_json, read_inbound
 from hitl_events.adapters.memory import Crashed, MemoryLog
-from hitl_events.adapters.system import SystemIds
 from hitl_events.domain.commands import StartRun
 from hitl_events.domain.events import Source
 from hitl_events.domain.token import TokenKeys
@@ -23,6 +22,7 @@ from hitl_events.engine.turn import Turn
 from hitl_events.errors import Fenced, LogUnavailable
 from hitl_events.ports import Answer, InboundRecord, RunPosition
 from hitl_events.testing.clock import ManualClock
+from hitl_events.testing.ids import CountedIds
 from hitl_events.testing.plots import changed, random_plot
 from hitl_events.testing.scripts import Played, Plot, PlotBook, handle_of, steps_of
 from hitl_events.testing.simulation.clients import Clients
@@ -33,6 +33,7 @@ from hitl_events.testing.simulation.owner import Owner, done, pieces, read
 from hitl_events.testing.simulation.sent import CALL, Sent
 from hitl_events.testing.simulation.steps import ended
 from hitl_events.testing.simulation.transcripts import Transcripts
+from hitl_events.testing.stage import StillWatch
 
 RECIPE, VERSION = "played", "1"
 RUNS_MAX = 3
@@ -40,34 +41,6 @@ _INTAKE = "intake"
 _LETTERS_MAX = 10_000
 _KEY = b"the token key of simulated worlds"
 _COMMANDS = {"start": "StartRun", "cancel": "CancelRun", "unblock": "UnblockRun"}
-
-
-class NoWatch:
-    """The port `Watch` for recipes that do not spin."""
-
-    def begin(self) -> None:
-        """Nothing."""
-
-    def end(self) -> None:
-        """Nothing."""
-
-
-class SeededIds(SystemIds):
-    """Ids and seeds of runs from the world's own seed."""
-
-    def __init__(self, random: Random) -> None:
-        super().__init__()
-        self._random = random
-        self._made = 0
-
-    def seed(self) -> bytes:
-        """16 bytes."""
-        return self._random.randbytes(16)
-
-    def command_id(self) -> str:
-        """The next one."""
-        self._made += 1
-        return f"dec:own{self._made}"
 
 
 class World:
@@ -92,7 +65,7 @@ class World:
         self.owner: Owner | None = None
         self.starts: list[Sent] = []
         self._make_owner = make_owner
-        self._ids = SeededIds(random)
+        self._ids = CountedIds(lambda: random.randbytes(16), "dec:own")
         self._caller = Caller(self.keys, self._ids, self.clock, "runtime")
         self._calls: dict[int, Sent] = {}
         self._read_events = 0
@@ -133,7 +106,7 @@ class World:
     def tools(self, only: set[RunId] | None = None) -> Tools:
         """What an engine of this world gets."""
         return Tools(
-            codec=self.codec, keys=self.keys, recipes=self.book, watch=NoWatch(), only=only
+            codec=self.codec, keys=self.keys, recipes=self.book, watch=StillWatch(), only=only
         )
 
     def own(self, only: set[RunId] | None = None) -> Owner:
@@ -188,8 +161,8 @@ class World:
         wrote = False
         try:
             wrote = zombie.turn()
-        except Fenced:
-            self.history.say("a stale owner was fenced")
+        except (Fenced, Crashed) as ended:
+            self.history.say("a stale owner ended:", type(ended).__name__)
         demand("P9", done(self.eye.end()) == end, "no event of a stale owner")
         zombie.steps.clear()
         self.transcripts.forget()

@@ -19,14 +19,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the line asks for and return the exit code."""
     given = sys.argv[1:] if arguments is None else arguments
     try:
-        code = _run(given)
+        code = run_line(given)
     except KeyboardInterrupt:  # in the moment of the imports
         code = 130
     _leave(code)
     return code
 
 
-def _run(arguments: Sequence[str]) -> int:
+def run_line(arguments: Sequence[str]) -> int:
+    """The exit code of a line; its output is out."""
     from hitl_services.cli.screen import Screen
 
     screen = Screen()

@@ -41,7 +41,7 @@ def test_blocks_are_bounded() -> None:
 
 
 def test_a_part_is_a_beginning() -> None:
-    """`upto` gives the first values only, from deflated blocks and from plain ones."""
+    """`upto` gives the first values only, from packed blocks and from plain ones."""
     for values in ([b"value %d" % n for n in range(100)], [noise(100 + n) for n in range(9)]):
         (row,) = pack(values, 7)
         for upto in range(1, len(values) + 1):

@@ -2,13 +2,15 @@ import os
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from hitl_events.adapters.directory import DataDirectory
-from hitl_events.adapters.sqlite import SqliteLog
+from hitl_events.adapters.lock import exclusive
+from hitl_events.adapters.sqlite import SqliteLog, file
 from hitl_events.domain.values import RunId
 from hitl_events.errors import CorruptLog, InvalidInput, LogUnavailable
 from hitl_events.testing.checks.promise import everything
@@ -137,7 +139,8 @@ def test_only_its_owner_may_look(tmp_path: Path) -> None:
 
 READ_ONLY = """
 import asyncio, sys
-from hitl_events.adapters.sqlite import SqliteLog
+from hitl_events.adapters.lock import exclusive
+from hitl_events.adapters.sqlite import SqliteLog, file
 from hitl_events.errors import LogUnavailable
 from hitl_events.testing.checks.promise import everything
 
@@ -182,6 +185,25 @@ def test_a_place_without_write_ahead_log_is_refused(
 
     assert "expected a local file system" in _refusal(SqliteLog.open, tmp_path / "data")
     assert list((tmp_path / "data").iterdir()) == []
+
+
+def test_a_log_that_another_has_just_made_is_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who waited while another process made the log opens that one, and does not make it anew."""
+    made: list[int] = []
+
+    @contextmanager
+    def late(directory: Path) -> Generator[None]:
+        monkeypatch.setattr(file, "exclusive", exclusive)
+        SqliteLog.open(directory).close()
+        made.append((directory / "log.db").stat().st_ino)
+        yield
+
+    monkeypatch.setattr(file, "exclusive", late)
+    SqliteLog.open(tmp_path)
+
+    assert [(tmp_path / "log.db").stat().st_ino] == made
 
 
 def test_what_a_killed_creator_left_does_no_harm(tmp_path: Path) -> None:

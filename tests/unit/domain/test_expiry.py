@@ -1,6 +1,6 @@
 from hitl_events.domain.decide import expire
 from hitl_events.domain.events import DecisionReceived, DecisionRejected, GateClosed
-from hitl_events.domain.state import next_due
+from hitl_events.domain.state import ARRIVALS_KNOWN_TO, next_due
 from hitl_events.domain.values import MICROSECOND
 from tests.unit.domain.histories import (
     NOW,
@@ -71,16 +71,16 @@ def test_on_expiry_need_not_be_offered() -> None:
 
 
 def test_the_timer_fires_just_after_the_deadline() -> None:
-    """The earliest gate's end wakes the run one microsecond after it, when in time is over."""
+    """The earliest gate's end wakes the run as soon as any arrival would bear a later time."""
     run = run_of(
         paused(expires_at=EXPIRES),
         paused("h", expires_at=EXPIRES - SECOND),
         paused("never"),
     )
 
-    assert next_due(run) == EXPIRES - SECOND + MICROSECOND
+    assert next_due(run) == EXPIRES - SECOND + ARRIVALS_KNOWN_TO
     apply(run, GateClosed(gate="h", occurrence=1, reason="expired"))
-    assert next_due(run) == EXPIRES + MICROSECOND
+    assert next_due(run) == EXPIRES + ARRIVALS_KNOWN_TO
 
 
 def test_a_retry_wakes_the_run_too() -> None:

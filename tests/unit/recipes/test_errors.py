@@ -249,7 +249,7 @@ def test_an_expired_gate_raises() -> None:
     world.start("r")
     world.wait(10)
     assert world.outcome().status == "paused"
-    world.wait(0.000001)
+    world.wait(0.001)
 
     assert world.outcome().artefact["result"] == "g"
     assert world.story()[2:] == ["GateClosed g expired", "RunCompleted"]

@@ -1,0 +1,135 @@
+"""`hitl` as a process: how it starts, races, is interrupted, and writes to pipes and terminals."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import select
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.console import HITL, Console
+from tests.acceptance.waiting import until
+
+HEAVY = ("asyncio", "fastavro", "jsonschema", "pydantic", "rich.console", "sqlite3", "structlog")
+RACERS = 12
+
+
+@pytest.fixture
+def console(tmp_path: Path) -> Console:
+    """A folder with recipes and no log yet."""
+    return Console(tmp_path)
+
+
+def test_help_imports_nothing_heavy() -> None:
+    """`hitl --help` is quick because it loads no driver, no validator and no event loop."""
+    code = (
+        "import sys; from hitl_services.cli.main import main; main(['--help'])\n"
+        f"print([name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert done.stdout.startswith("Usage: hitl")
+    assert done.stderr == "[]\n"
+
+
+def test_of_racing_processes_one_wins(console: Console) -> None:
+    """Twelve processes decide with one token: one ends with 0, eleven are told the winner."""
+    token = console.paused()
+    racers = [
+        console.begin("decide", token, "approve", "--by", f"racer {number}", "--json")
+        for number in range(RACERS)
+    ]
+    ended = [(each.communicate(timeout=100)[0], each.returncode) for each in racers]
+    won = [json.loads(out) for out, code in ended if code == 0]
+    lost = [json.loads(out)["diagnostics"][0] for out, code in ended if code == 1]
+    decision = console.json("show", "r-1")["artefact"]["gates"]["review"]["decision"]
+
+    assert (len(won), len(lost)) == (1, RACERS - 1)
+    assert {each["code"] for each in lost} == {"resume.token_used"}
+    assert {each["data"]["winner"]["decision_id"] for each in lost} == {decision["decision_id"]}
+    assert console.json("verify")["errors"] == []
+
+
+def test_ctrl_c_is_130_and_one_line(console: Console) -> None:
+    """An interrupted run ends at once with 130; what was recorded stays and can be looked at."""
+    process = console.begin("run", "endless", "--run-id", "r-1", "--json")
+    assert process.stderr is not None
+    assert process.stderr.readline() == "napping\n"
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+
+    assert (process.returncode, len(err.splitlines())) == (130, 1)
+    assert json.loads(out)["diagnostics"][0]["code"] == "command.interrupted"
+    assert console.json("show", "r-1")["status"] == "running"
+
+
+def test_reading_works_beside_a_running_owner(console: Console) -> None:
+    """While a process drives a run, others list runs, and their own runs go through it."""
+    owner = console.begin("run", "endless", "--run-id", "r-1")
+    try:
+        until(lambda: [run["run_id"] for run in console.json("runs")] == ["r-1"], "the run begins")
+        assert console.json("run", "double", "--input", "4")["artefact"]["result"] == 8
+        assert console.json("verify")["errors"] == []
+    finally:
+        owner.kill()
+        owner.communicate()
+
+
+def test_a_reader_that_goes_is_no_error(console: Console) -> None:
+    """`hitl runs | head` ends quietly, and the exit code is the command's own."""
+    console.json("run", "double", "--input", "1")
+    read, write = os.pipe()
+    os.close(read)
+    said = console.hitl("show", "nosuch", stdout=write)
+    quiet = console.hitl("runs", stdout=write)
+    streamed = console.hitl("export", stdout=write)
+    os.close(write)
+
+    assert said.code == 1
+    assert [(each.code, each.err) for each in (quiet, streamed)] == [(0, ""), (0, "")]
+
+
+def test_an_output_that_can_not_be_written_is_one_line(console: Console) -> None:
+    """A full disk behind stdout is told, not lost."""
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        said = console.hitl("runs", stdout=full)
+
+    assert said.code == 1
+    assert "No space left" in said.err
+
+
+def test_a_terminal_gets_colours_and_whole_tokens(console: Console) -> None:
+    """On a terminal pages are coloured, unless NO_COLOR is set; a token is never broken up."""
+    token = console.paused()
+    coloured = _on_terminal(console, "pending")
+    console.environment["NO_COLOR"] = "1"
+    plain = _on_terminal(console, "pending")
+
+    assert "\x1b[33m" in coloured
+    assert "\x1b[33m" not in plain
+    assert all(token in shown.splitlines()[4] for shown in (coloured, plain))
+
+
+def _on_terminal(console: Console, *arguments: str) -> str:
+    """What a command says on a terminal of 80 columns."""
+    ours, theirs = pty.openpty()
+    environment = console.environment | {"TERM": "xterm-256color"}
+    process = subprocess.Popen(
+        [HITL, *arguments], cwd=console.folder, env=environment, stdout=theirs, stderr=theirs
+    )
+    os.close(theirs)
+    shown = b""
+    while select.select([ours], [], [], 30)[0]:
+        try:
+            shown += os.read(ours, 4096)
+        except OSError:  # the other end was closed
+            break
+    os.close(ours)
+    assert process.wait(30) == 0
+    return shown.decode()
