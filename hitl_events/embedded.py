@@ -278,20 +278,51 @@ def _single(group: BaseExceptionGroup[BaseException]) -> BaseException:
 class LocalRuntime:
     """A process-local log for a handle's own `run` and `resume`.
 
-    The log outlives each call; the runtime on it lives for one call, so that nothing of an event
-    loop is kept (tests and scripts call `asyncio.run` more than once).
+    The log outlives each call. The runtime on it is shared by calls at the same time and closed by
+    the last of them, so that nothing of an event loop is kept (tests and scripts call `asyncio.run`
+    more than once).
     """
 
     def __init__(self, handle: Recipe) -> None:
         self._handle = handle
         self._log = MemoryLog()
         self._keys = TokenKeys([SystemIds().seed() * 2])
+        self._users = 0
+        self._ready: asyncio.Future[Runtime] | None = None
+        self._unused = asyncio.Event()
+        self._keeper: asyncio.Task[None] | None = None
 
     @asynccontextmanager
     async def _open(self) -> AsyncGenerator[Runtime]:
+        while self._keeper is not None and self._users == 0:
+            await asyncio.wait([self._keeper])  # it is being closed
+        self._users += 1
+        if self._keeper is None:
+            # a task of its own: a runtime ends in the task that began it, which no call can be
+            self._ready, self._unused = asyncio.get_running_loop().create_future(), asyncio.Event()
+            self._keeper = asyncio.create_task(self._keep(self._ready, self._unused))
+        keeper, ready = self._keeper, self._ready
+        assert ready is not None
+        try:
+            yield await asyncio.shield(ready)
+        finally:
+            self._users -= 1
+            if self._users == 0:
+                self._unused.set()
+                await keeper
+
+    async def _keep(self, ready: asyncio.Future[Runtime], unused: asyncio.Event) -> None:
         setting = Setting(log=self._log, keys=self._keys)
-        async with Runtime.open(None, recipes=[self._handle], setting=setting) as runtime:
-            yield runtime
+        try:
+            async with Runtime.open(None, recipes=[self._handle], setting=setting) as runtime:
+                ready.set_result(runtime)
+                await unused.wait()
+        except HitlError as error:
+            if ready.done():
+                raise
+            ready.set_exception(error)
+        finally:
+            self._keeper = None
 
     async def run(self, recipe: Any, input_: Any, *, run_id: str | None = None) -> Outcome:
         """`Runtime.run` on the process-local log."""

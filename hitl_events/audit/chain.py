@@ -28,7 +28,7 @@ from hitl_events.ports import Codec, RunPosition
 
 _ENDS = frozenset({RunCompleted, RunFailed, RunCancelled})
 _MARKED = _ENDS | {GatePaused}
-"""After these most runs are left alone for long, or for ever: what is kept of them is made small."""
+"""After these a run is mostly left alone, for long or for ever, so little is kept of it."""
 _KEPT_BYTES_MAX = 2048
 """Events longer than this are folded without their user data, or 10,000 open runs with drafts of
 100 KB would need 1 GB."""

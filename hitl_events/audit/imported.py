@@ -24,7 +24,10 @@ _LINE_FEED = b"\n"
 
 
 def check_lines(lines: Iterable[bytes | str], codec: Codec) -> VerifyReport:
-    """Check a whole file, line by line, in the memory of one run and 700 bytes for each run."""
+    """Check a whole file, line by line, in the memory of one event and 700 bytes for each run.
+
+    Lines end at line feeds and nowhere else: those of a file that was opened in binary.
+    """
     check = FileCheck(codec)
     for line in lines:
         check.add(line)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from math import isfinite
 from typing import Any, cast
 
@@ -16,6 +18,8 @@ DEPTH_MAX = 64
 
 _LITERALS = (str, bool, type(None))
 NULL = b"null"
+_LONG = re.compile(rb"[0-9]{16}")
+"""2^53 has 16 digits."""
 
 
 def dumps(value: Any) -> bytes:
@@ -29,8 +33,16 @@ def dumps(value: Any) -> bytes:
 
 
 def loads(data: bytes) -> Any:
-    """The JSON value of recorded bytes."""
+    """The JSON value of recorded bytes; what was written comes back so that it can be again."""
+    if _LONG.search(data):
+        return json.loads(data, parse_int=_number)
     return orjson.loads(data)
+
+
+def _number(digits: str) -> int | float:
+    """RFC 8785 writes the float 1e16 with all its digits; no integer as large was ever recorded."""
+    number = int(digits)
+    return number if -INTEGER_MAX <= number <= INTEGER_MAX else float(digits)
 
 
 def _check(value: Any, path: str, depth: int) -> bool:

@@ -15,6 +15,7 @@ from hitl_events.domain.decide import rejection_of
 from hitl_events.domain.events import DecisionRejected, Event
 from hitl_events.domain.process import Ruling, process
 from hitl_events.domain.refusals import Refused, Rejection, Repeat
+from hitl_events.domain.state import StepKey
 from hitl_events.domain.values import EPOCH, RunId
 from hitl_events.engine.active import ActiveRun
 from hitl_events.engine.drive import Drive
@@ -44,6 +45,7 @@ class Engine:
         self._tools = tools
         self._cached_runs_max = cached_runs_max
         self._runs: dict[RunId, ActiveRun] = {}
+        self._still_running: dict[RunId, dict[StepKey, int]] = {}
         self._faulty: dict[RunId, str] = {}
         self._now = EPOCH
         self._turn = Turn()
@@ -69,6 +71,7 @@ class Engine:
         for run_id, values in loaded.items():
             active = ActiveRun(run_id)
             active.restore(values, codec)
+            active.running = self._still_running.pop(run_id, {})
             self._runs[run_id] = active
 
     def take(self, inputs: Iterable[Input], now: datetime) -> Turn:
@@ -81,10 +84,12 @@ class Engine:
             if run_id is not None and run_id in tainted:
                 turn.deferred.append(entry)
                 continue
+            held = self._runs.get(run_id) if run_id is not None else None
+            running = held.running.copy() if held is not None else {}
             try:
                 self._one(entry, run_id)
             except Exception as error:  # noqa: BLE001 - one run's fault must not reach its neighbours (P10)
-                self._fault(entry, run_id, error)
+                self._fault(entry, run_id, error, running)
                 if run_id is not None:
                     tainted.add(run_id)
         turn.batch.positions.extend(turn.changed.values())
@@ -107,6 +112,7 @@ class Engine:
         for active in self._runs.values():
             active.forget_driver()
         self._runs.clear()
+        self._still_running.clear()
 
     def look(self, run_id: RunId) -> ActiveRun | None:
         """A run in memory, to read."""
@@ -264,18 +270,24 @@ class Engine:
         known = run_id if run_id is not None and run_id in self._runs else None
         self._answer(entry, known, None, refusal)
 
-    def _fault(self, entry: Input, run_id: RunId | None, error: Exception) -> None:
-        """Processing raised: the record is a dead letter, the run is read again from the log."""
+    def _fault(
+        self, entry: Input, run_id: RunId | None, error: Exception, running: dict[StepKey, int]
+    ) -> None:
+        """Processing raised: the record is a dead letter, the run is read again from the log.
+
+        `running` are the steps that had begun before: the log does not know them.
+        """
         self._turn.faults.append((run_id, error))
         held = self._runs.pop(run_id, None) if run_id is not None else None
         if held is not None:
             held.forget_driver()
+        if isinstance(entry, StepReport):
+            running.pop(entry.key, None)
+        if run_id is not None and running:
+            self._still_running[run_id] = running
         if isinstance(entry, Submission):
             message = f"expected to process the record, found {type(error).__name__} in the engine"
             self._refuse(entry, Rejection(reason="engine_error", message=message))
-            if held is not None and held.running and run_id is not None:
-                # nobody knows its running steps any more: it is to take them up again
-                self._turn.deferred.append(Wake(run_id=run_id))
         elif run_id is not None:
             # It is blocked next, so that somebody hears of it; if that fails too, it is left alone.
             again = run_id in self._faulty

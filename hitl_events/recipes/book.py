@@ -18,6 +18,7 @@ class Registered:
 
     def __init__(self, handle: Recipe) -> None:
         self.handle = handle.build()
+        values.check_type(handle.input_type)
         self.name = handle.name
         self.version = handle.version
         self.code_fingerprint = handle.code_fingerprint

@@ -136,20 +136,25 @@ class GateOptions:
         self.data_schema = None if data is None else values.json_schema(data)
         self.pause_kind = kind
         self.on_expiry = on_expiry
-        wait = timedelta(seconds=expires_in) if isinstance(expires_in, (int, float)) else expires_in
-        if wait is not None and not timedelta(0) <= wait <= EXPIRES_IN_MAX:
-            raise RecipeError(f"expected expires_in of 0 to {EXPIRES_IN_MAX}, found {wait}")
-        self.expires_in = wait
+        self.expires_in = None if expires_in is None else _wait_of(expires_in)
 
 
 @lru_cache(_VERDICTS_CACHED)
-def _check_verdicts(verdicts: tuple[str, ...], on_expiry: str | None) -> None:
+def _check_verdicts(verdicts: tuple[object, ...], on_expiry: object) -> None:
     if not verdicts or len(set(verdicts)) != len(verdicts):
         raise RecipeError(f"expected one or more different verdicts, found {verdicts!r}")
-    for verdict in (*verdicts, on_expiry or "-"):
-        if not 1 <= len(verdict) <= VERDICT_CHARS_MAX or not is_unicode(verdict):
+    for verdict in verdicts if on_expiry is None else (*verdicts, on_expiry):
+        fits = isinstance(verdict, str) and 1 <= len(verdict) <= VERDICT_CHARS_MAX
+        if not fits or not is_unicode(str(verdict)):
             message = f"expected verdicts of 1 to {VERDICT_CHARS_MAX} characters"
-            raise RecipeError(f"{message}, found {verdict[:VERDICT_CHARS_MAX]!r}")
+            raise RecipeError(f"{message}, found {str(verdict)[:VERDICT_CHARS_MAX]!r}")
+
+
+def _wait_of(expires_in: timedelta | float) -> timedelta:
+    wait_s = expires_in.total_seconds() if isinstance(expires_in, timedelta) else expires_in
+    if not 0 <= wait_s <= EXPIRES_IN_MAX.total_seconds():  # before it is a timedelta: it may be NaN
+        raise RecipeError(f"expected expires_in of 0 to {EXPIRES_IN_MAX}, found {expires_in}")
+    return expires_in if isinstance(expires_in, timedelta) else timedelta(seconds=expires_in)
 
 
 class AllCall(Call[tuple[Any, ...]]):

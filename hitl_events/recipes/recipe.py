@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from datetime import timedelta
-from hashlib import sha256
-from types import CodeType
 from typing import Any, cast
 
 from hitl_events.domain.outcome import Outcome
+from hitl_events.domain.values import is_unicode
 from hitl_events.errors import RecipeError
 from hitl_events.recipes import values
 from hitl_events.recipes.builder import GatePart, Node, Progress, StepPart, ordered
+from hitl_events.recipes.fingerprint import fingerprint_of
 from hitl_events.recipes.host import Host, local_host
 from hitl_events.recipes.plan import Plan
 from hitl_events.recipes.run import Run, StepDefaults
 from hitl_events.recipes.step import NAME_CHARS_MAX, Retry, name_of, seconds
+
+VERSION_CHARS_MAX = 64
+"""As a command that names it may have."""
 
 UNDO_ON = ("cancelled", "failed", "denied")
 _STEP_OPTIONS = {"once", "retry", "timeout_s", "undo"}
@@ -33,9 +36,12 @@ class Recipe:
     """
 
     def __init__(self, name: str, *, version: str) -> None:
-        for what, text in (("name", name), ("version", version)):
-            if not text or len(text) > NAME_CHARS_MAX:
-                raise RecipeError(f"expected a recipe {what} of 1 to {NAME_CHARS_MAX} characters")
+        for what, text, most in (
+            ("name", name, NAME_CHARS_MAX),
+            ("version", version, VERSION_CHARS_MAX),
+        ):
+            if not 0 < len(text) <= most or not is_unicode(text):
+                raise RecipeError(f"expected a recipe {what} of 1 to {most} characters")
         self.name = name
         self.version = version
         self.input_type: Any = Any
@@ -154,6 +160,10 @@ class Recipe:
             if isinstance(revise, str) and (named is None or named.kind != "step"):
                 message = f"expected revise= of gate {node.name!r} to name a step, found {revise!r}"
                 raise RecipeError(message)
+        for part in self._appended:
+            if isinstance(part, GatePart) and isinstance(part.revise, str):
+                message = f"expected a function as revise= of gate {part.name!r}"
+                raise RecipeError(f"{message}, found the name {part.revise!r}: there are no nodes")
 
     def _check_open(self) -> None:
         if self._order is not None:
@@ -193,14 +203,19 @@ class Recipe:
     @property
     def code_fingerprint(self) -> str:
         """Changes with the code of the recipe's own functions: a mended one is tried again."""
-        functions = [self._function] if self._function else []
-        functions += [
-            node.part.function for node in self._nodes.values() if isinstance(node.part, StepPart)
-        ]
-        found = sha256(repr(self.plan().to_json()).encode())
-        for function in functions:
-            _add_code(found, getattr(function, "__code__", None))
-        return found.hexdigest()[:16]
+        return fingerprint_of(self.plan(), self._code())
+
+    def _code(self) -> Iterator[Callable[..., Any]]:
+        """Every function of the author's that decides what the recipe asks for."""
+        if self._function is not None:
+            yield self._function
+        for part in (*(node.part for node in self._nodes.values()), *self._appended):
+            if isinstance(part, StepPart):
+                yield part.function
+            elif isinstance(part, GatePart):
+                yield from (each for each in (part.draft, part.revise) if callable(each))
+            elif isinstance(part, Recipe):
+                yield from part._code()  # noqa: SLF001 - its own class
 
     # being used
 
@@ -252,15 +267,3 @@ def recipe(name: str, *, version: str) -> Callable[[BodyFunction], Recipe]:
 
 def _names(after: After) -> tuple[str, ...]:
     return (after,) if isinstance(after, str) else tuple(after)
-
-
-def _add_code(found: Any, code: CodeType | None) -> None:
-    if code is None:
-        return
-    found.update(code.co_code)
-    found.update(repr(code.co_names).encode())
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            _add_code(found, constant)
-        else:
-            found.update(repr(constant).encode())

@@ -14,7 +14,7 @@ from enum import Enum
 from functools import lru_cache
 from itertools import repeat
 from math import isfinite
-from typing import Any
+from typing import Any, TypeAlias
 
 from pydantic import BaseModel, SecretBytes, SecretStr, TypeAdapter, ValidationError
 from pydantic.errors import PydanticSchemaGenerationError, PydanticUserError
@@ -37,6 +37,7 @@ _PROBLEMS_SHOWN = 5
 _WHOLE: dict[str, Any] = {"by_alias": False, "round_trip": True, "serialize_as_any": True}
 _AS_IT_IS = SchemaSerializer(core_schema.any_schema())
 _MASK = "**********"
+_Parameters: TypeAlias = tuple[list[Any], Any, dict[str, Any], Any]
 
 
 def dump(value: Any) -> bytes:
@@ -61,6 +62,11 @@ def load(data: bytes, annotation: Any) -> Any:
         return adapter.validate_json(data, by_alias=True, by_name=True)
     except Exception as error:  # noqa: BLE001 - validators of the user's may raise anything
         raise InvalidInput(_said(error)) from None
+
+
+def check_type(annotation: Any) -> None:
+    """`RecipeError` for an annotation that no value can be rebuilt from."""
+    _adapter(annotation)
 
 
 def check(data: bytes, annotation: Any) -> None:
@@ -90,8 +96,14 @@ def _rebuilt(held: Any, annotation: Any) -> Any:
     return held if _adapter(annotation) is None else load(canonical.dumps(held), annotation)
 
 
-@lru_cache(_ADAPTERS_CACHED)
-def _parameters(function: Callable[..., Any]) -> tuple[list[Any], Any, dict[str, Any], Any] | None:
+def _parameters(function: Callable[..., Any]) -> _Parameters | None:
+    try:
+        return _cached_parameters(function)
+    except TypeError:
+        return _find_parameters(function)  # a callable that can not be hashed
+
+
+def _find_parameters(function: Callable[..., Any]) -> _Parameters | None:
     """The annotations by position, of `*`, by name and of `**`; None if no one asks for more."""
     hints = _hints(function)
     try:
@@ -110,6 +122,9 @@ def _parameters(function: Callable[..., Any]) -> tuple[list[Any], Any, dict[str,
         {each.name: hints.get(each.name, Any) for each in plain},
         of_kind.get(inspect.Parameter.VAR_KEYWORD, Any),
     )
+
+
+_cached_parameters = lru_cache(_ADAPTERS_CACHED)(_find_parameters)
 
 
 def json_schema(annotation: Any) -> bytes | None:
@@ -229,11 +244,20 @@ def _make_adapter(annotation: Any) -> TypeAdapter[Any] | None:
 _cached_adapter = lru_cache(_ADAPTERS_CACHED)(_make_adapter)
 
 
-@lru_cache(_ADAPTERS_CACHED)
 def _hints(function: Callable[..., Any]) -> dict[str, Any]:
+    try:
+        return _cached_hints(function)
+    except TypeError:
+        return _find_hints(function)  # a callable that can not be hashed
+
+
+def _find_hints(function: Callable[..., Any]) -> dict[str, Any]:
     """Resolved annotations; those that can not be resolved count as not given."""
     target = function if hasattr(function, "__annotations__") else type(function).__call__
     try:
         return typing.get_type_hints(target)
     except (NameError, TypeError, AttributeError):
         return {}
+
+
+_cached_hints = lru_cache(_ADAPTERS_CACHED)(_find_hints)

@@ -141,8 +141,17 @@ def _said(error: BaseException) -> tuple[str, str]:
     return name, message_of(error)
 
 
-@lru_cache(4096)
 def _is_async(function: Callable[..., Any]) -> bool:
+    try:
+        return _cached_is_async(function)
+    except TypeError:
+        return _find_is_async(function)  # a callable that can not be hashed
+
+
+def _find_is_async(function: Callable[..., Any]) -> bool:
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
         getattr(function, "__call__", None)  # noqa: B004 - objects whose call is async
     )
+
+
+_cached_is_async = lru_cache(4096)(_find_is_async)

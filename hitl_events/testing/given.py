@@ -209,6 +209,15 @@ class Scenario:
         """All events of the run, as a log would give them back."""
         return self._stage.events(self.run_id)
 
+    @property
+    def asked(self) -> list[tuple[str, str]]:
+        """The steps asked for and not ended: kind (`step`, `undo`) and name."""
+        return [
+            (each.request.key[0], each.request.key[1])
+            for each in self._stage.asked
+            if each.run_id == self.run_id
+        ]
+
     def _submit(self, name: Name, fields: dict[str, object]) -> None:
         submission, _ = self._caller.call(name, fields)
         self._bring(submission)

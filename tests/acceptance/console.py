@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -98,6 +99,13 @@ class Console:
         self.recipes.write_text(RECIPES, encoding="utf-8")
         ours = {name: held for name, held in os.environ.items() if not name.startswith("HITL_")}
         self.environment = ours | {"HITL_RECIPES": "recipes.py", "COLUMNS": "80"}
+
+    def copied(self, folder: Path) -> Console:
+        """The same folder again, log, key and token: making it anew takes a process each."""
+        shutil.copytree(self.folder, folder, dirs_exist_ok=True)
+        console = Console(folder)
+        console.token = self.token
+        return console
 
     def begin(self, *arguments: str | bytes, **given: Any) -> subprocess.Popen[str]:
         """A command under way."""

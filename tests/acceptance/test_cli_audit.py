@@ -11,10 +11,10 @@ import pytest
 from tests.acceptance.console import Console
 
 
-@pytest.fixture
-def console(tmp_path: Path) -> Console:
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Console:
     """A folder with a run that was approved (after a wrong try) and one that is paused."""
-    console = Console(tmp_path)
+    console = Console(tmp_path_factory.mktemp("template"))
     console.token = console.paused("r-1")
     console.hitl("decide", console.token, "perhaps", "--by", "eve")
     console.json("decide", console.token, "approve", "--by", "anna")
@@ -22,8 +22,14 @@ def console(tmp_path: Path) -> Console:
     return console
 
 
+@pytest.fixture
+def console(template: Console, tmp_path: Path) -> Console:
+    """The same, for one test alone."""
+    return template.copied(tmp_path)
+
+
 def test_explain_tells_a_gate_from_its_events(console: Console) -> None:
-    """By token or by gate id: the verdict, the winner, and a sentence with its event for each why."""
+    """By token or by gate id: verdict, winner, and a sentence with its event for each why."""
     closed, waiting = console.json("explain", "r-1.3"), console.json("explain", console.token)
 
     assert set(closed) == {"gate_id", "verdict", "why", "winner"}
@@ -131,6 +137,19 @@ def test_what_has_no_place_is_a_dead_letter(console: Console) -> None:
     (newer,) = console.json("dead-letters", "list")
     assert newer["number"] > letter["number"]
     console.json("dead-letters", "discard", str(newer["number"]))
+    assert console.json("dead-letters", "list") == []
+
+
+def test_a_command_without_its_recipe_can_be_brought_again(console: Console) -> None:
+    """A start whose recipe was not named is a dead letter; with the recipe its replay runs."""
+    modules = console.environment.pop("HITL_RECIPES")
+    refused = console.hitl("run", "double", "--input", "4", "--json")
+    (letter,) = console.json("dead-letters", "list")
+    wanted = ("dead-letters", "replay", str(letter["number"]), "--recipes", modules)
+
+    assert refused.problem["code"] == "command.unknown_recipe"
+    assert "--recipes or HITL_RECIPES" in refused.err
+    assert console.json(*wanted)["artefact"]["result"] == 8
     assert console.json("dead-letters", "list") == []
 
 

@@ -14,10 +14,25 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.console import HITL, Console
-from tests.acceptance.waiting import until
 
 HEAVY = ("asyncio", "fastavro", "jsonschema", "pydantic", "rich.console", "sqlite3", "structlog")
 RACERS = 12
+OWNER = """
+import asyncio
+import sys
+
+from hitl_events import Runtime
+from recipes import policy
+
+
+async def main():
+    async with Runtime.open(".hitl", recipes=[policy]):
+        print("open", flush=True)
+        await asyncio.to_thread(sys.stdin.readline)
+
+
+asyncio.run(main())
+"""
 
 
 @pytest.fixture
@@ -70,15 +85,22 @@ def test_ctrl_c_is_130_and_one_line(console: Console) -> None:
 
 
 def test_reading_works_beside_a_running_owner(console: Console) -> None:
-    """While a process drives a run, others list runs, and their own runs go through it."""
-    owner = console.begin("run", "endless", "--run-id", "r-1")
-    try:
-        until(lambda: [run["run_id"] for run in console.json("runs")] == ["r-1"], "the run begins")
-        assert console.json("run", "double", "--input", "4")["artefact"]["result"] == 8
-        assert console.json("verify")["errors"] == []
-    finally:
-        owner.kill()
-        owner.communicate()
+    """While another process owns the log, decisions go through it, and lists and checks work."""
+    owner = subprocess.Popen(
+        [sys.executable, "-c", OWNER],
+        cwd=console.folder,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert owner.stdout is not None
+    assert owner.stdout.readline() == "open\n"
+    token = console.paused()
+
+    assert console.json("pending")[0]["token"] == token
+    assert console.json("decide", token, "approve")["status"] == "ok"
+    assert console.json("verify")["runs"] == 1
+    assert owner.communicate("close\n", timeout=30)[0].count("a step that prints") == 1
 
 
 def test_a_reader_that_goes_is_no_error(console: Console) -> None:

@@ -17,6 +17,20 @@ def console(tmp_path: Path) -> Console:
     return Console(tmp_path)
 
 
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Console:
+    """A folder with the run `r-1`, which waits for its review."""
+    console = Console(tmp_path_factory.mktemp("template"))
+    console.token = console.paused("r-1")
+    return console
+
+
+@pytest.fixture
+def waiting(template: Console, tmp_path: Path) -> Console:
+    """The same, for one test alone."""
+    return template.copied(tmp_path)
+
+
 def test_a_run_pauses_is_decided_and_ends(console: Console) -> None:
     """What `run` pauses, `pending` lists and `decide` drives to its end; `show` tells it all."""
     paused = console.json("run", "policy", "--input", '{"title": "Leave"}')
@@ -61,12 +75,12 @@ def test_lists_fit_a_terminal_but_keep_tokens_whole(console: Console) -> None:
     assert [line.strip() for line in lines if len(line) > 80] == [token]
 
 
-def test_a_second_decision_is_told_who_won(console: Console) -> None:
+def test_a_second_decision_is_told_who_won(waiting: Console) -> None:
     """A used token is refused with exit 1, and page and document name the winner."""
-    token = console.paused()
-    console.json("decide", token, "deny", "--by", "anna", "--notes", "no")
-    late = console.hitl("decide", token, "approve", "--by", "ben", "--json")
-    page = console.hitl("decide", token, "approve", "--by", "ben")
+    token = waiting.token
+    waiting.json("decide", token, "deny", "--by", "anna", "--notes", "no")
+    late = waiting.hitl("decide", token, "approve", "--by", "ben", "--json")
+    page = waiting.hitl("decide", token, "approve", "--by", "ben")
 
     assert (late.code, late.problem["code"]) == (1, "resume.token_used")
     winner = late.problem["data"]["winner"]
@@ -75,22 +89,22 @@ def test_a_second_decision_is_told_who_won(console: Console) -> None:
     assert "resume.token_used" in page.err
 
 
-def test_a_decision_sent_twice_with_one_id_counts_once(console: Console) -> None:
+def test_a_decision_sent_twice_with_one_id_counts_once(waiting: Console) -> None:
     """The same id with the same content is answered like the first; other content is a conflict."""
-    token = console.paused()
+    token = waiting.token
     sent = ("decide", token, "approve", "--id", "d-1")
-    first, again = console.json(*sent), console.json(*sent)
-    other = console.hitl("decide", token, "deny", "--id", "d-1", "--json")
+    first, again = waiting.json(*sent), waiting.json(*sent)
+    other = waiting.hitl("decide", token, "deny", "--id", "d-1", "--json")
 
     assert again == first
     assert (other.code, other.problem["code"]) == (1, "resume.conflict")
 
 
-def test_the_token_may_come_from_stdin(console: Console) -> None:
+def test_the_token_may_come_from_stdin(waiting: Console) -> None:
     """`-` keeps the token out of the shell's history."""
-    token = console.paused()
+    token = waiting.token
 
-    assert console.json("decide", "-", "approve", stdin=f"{token}\n")["status"] == "ok"
+    assert waiting.json("decide", "-", "approve", stdin=f"{token}\n")["status"] == "ok"
 
 
 def test_input_comes_from_the_line_a_file_or_stdin(console: Console) -> None:
@@ -106,87 +120,85 @@ def test_input_comes_from_the_line_a_file_or_stdin(console: Console) -> None:
     assert console.hitl("run", "double", "--json").problem["code"] == "command.invalid_command"
 
 
-def test_a_run_id_is_one_run(console: Console) -> None:
+def test_a_run_id_is_one_run(waiting: Console) -> None:
     """The same id with the same input takes the run up; with another input it is refused."""
-    token = console.paused("r-1", "Leave")
+    token = waiting.token
 
-    assert console.paused("r-1", "Leave") == token
+    assert waiting.paused("r-1", "Leave") == token
     wanted = ("run", "policy", "--run-id", "r-1", "--input", '{"title": "Pay"}', "--json")
-    refused = console.hitl(*wanted)
+    refused = waiting.hitl(*wanted)
     assert (refused.code, refused.problem["code"]) == (1, "command.run_exists")
-    assert len(console.json("runs")) == 1
+    assert len(waiting.json("runs")) == 1
 
 
-def test_a_cancelled_run_takes_no_decision(console: Console) -> None:
+def test_a_cancelled_run_takes_no_decision(waiting: Console) -> None:
     """`cancel` ends the run as an error outcome; its token is refused as `run_ended`."""
-    token = console.paused()
-    cancelled = console.hitl("cancel", "r-1", "--reason", "no longer wanted", "--json")
-    late = console.hitl("decide", token, "approve", "--json")
+    token = waiting.token
+    cancelled = waiting.hitl("cancel", "r-1", "--reason", "no longer wanted", "--json")
+    late = waiting.hitl("decide", token, "approve", "--json")
 
     assert (cancelled.code, cancelled.problem["code"]) == (1, "run.cancelled")
     assert cancelled.problem["data"]["reason"] == "no longer wanted"
     assert (late.code, late.problem["code"]) == (1, "resume.run_ended")
 
 
-def test_a_run_whose_code_changed_blocks_until_it_fits(console: Console) -> None:
+def test_a_run_whose_code_changed_blocks_until_it_fits(waiting: Console) -> None:
     """`decide` on changed code exits 1 and names the step; `unblock` lets the mended run go on."""
-    token = console.paused()
-    console.rewrite("run.step(write, request)", "run.step(publish, request)")
-    blocked = console.hitl("decide", token, "approve", "--json")
-    still = console.hitl("unblock", "r-1")
-    console.rewrite("run.step(publish, request)", "run.step(write, request)")
+    token = waiting.token
+    waiting.rewrite("run.step(write, request)", "run.step(publish, request)")
+    blocked = waiting.hitl("decide", token, "approve", "--json")
+    still = waiting.hitl("unblock", "r-1")
+    waiting.rewrite("run.step(publish, request)", "run.step(write, request)")
 
     assert (blocked.code, blocked.problem["code"]) == (1, "recipe.diverged")
     assert "publish" in blocked.problem["data"]["expected"]
     assert still.code == 1
     assert "hitl unblock r-1" in still.out
-    assert console.json("unblock", "r-1")["artefact"]["result"] == "published Leave"
+    assert waiting.json("unblock", "r-1")["artefact"]["result"] == "published Leave"
 
 
-def test_show_at_is_the_outcome_of_that_moment(console: Console) -> None:
+def test_show_at_is_the_outcome_of_that_moment(waiting: Console) -> None:
     """`show --at N` is what was true at event N; `--diff` what changed between two."""
-    token = console.paused()
-    paused = console.json("show", "r-1")
-    done = console.json("decide", token, "approve")
-    diff = console.json("show", "r-1", "--diff", str(paused["seq"]), str(done["seq"]))
+    token = waiting.token
+    paused = waiting.json("show", "r-1")
+    done = waiting.json("decide", token, "approve")
+    diff = waiting.json("show", "r-1", "--diff", str(paused["seq"]), str(done["seq"]))
     paths = [change["path"] for change in diff["changes"]]
 
-    assert console.json("show", "r-1", "--at", str(paused["seq"])) == paused
-    assert console.hitl("show", "r-1", "--at", "99").code == 2
+    assert waiting.json("show", "r-1", "--at", str(paused["seq"])) == paused
+    assert waiting.hitl("show", "r-1", "--at", "99").code == 2
     assert {"$.status", "$.artefact.steps.publish"} <= set(paths)
-    assert "published Leave" in console.hitl("show", "r-1", "--diff", "3", "6").out
+    assert "published Leave" in waiting.hitl("show", "r-1", "--diff", "3", "6").out
 
 
-def test_trace_is_the_trace_of_the_outcome(console: Console) -> None:
+def test_trace_is_the_trace_of_the_outcome(waiting: Console) -> None:
     """`trace --json` is the outcome's trace; for people each entry is one line."""
-    console.paused()
-    entries = console.json("trace", "r-1")
-    lines = console.hitl("trace", "r-1").out.splitlines()
+    entries = waiting.json("trace", "r-1")
+    lines = waiting.hitl("trace", "r-1").out.splitlines()
 
-    assert entries == console.json("show", "r-1")["trace"]
+    assert entries == waiting.json("show", "r-1")["trace"]
     assert [entry["kind"] for entry in entries] == ["run.start", "step.completed", "run.paused"]
     assert [line.split()[3] for line in lines] == [entry["kind"] for entry in entries]
 
 
-def test_lists_are_filtered_and_have_the_fields_of_the_contract(console: Console) -> None:
+def test_lists_are_filtered_and_have_the_fields_of_the_contract(waiting: Console) -> None:
     """Filters of `runs` and `pending` choose; each entry has exactly the promised fields."""
-    console.paused("r-1")
-    console.paused("r-2")
-    console.json("run", "double", "--run-id", "r-3", "--input", "1")
-    runs, gates = console.json("runs"), console.json("pending")
+    waiting.paused("r-2")
+    waiting.json("run", "double", "--run-id", "r-3", "--input", "1")
+    runs, gates = waiting.json("runs"), waiting.json("pending")
 
     wanted = {"run_id", "recipe", "version", "status", "seq", "started_at", "updated_at"}
     assert [set(run) for run in runs] == [wanted] * 3
     assert [run["run_id"] for run in runs] == ["r-1", "r-2", "r-3"]
-    assert [run["run_id"] for run in console.json("runs", "--status", "ok")] == ["r-3"]
-    assert [run["run_id"] for run in console.json("runs", "--limit", "1")] == ["r-3"]
+    assert [run["run_id"] for run in waiting.json("runs", "--status", "ok")] == ["r-3"]
+    assert [run["run_id"] for run in waiting.json("runs", "--limit", "1")] == ["r-3"]
     of_gate = (
         "gate_id token run_id recipe gate pause_kind since expires_at verdicts draft_digest draft"
     )
     assert [set(gate) for gate in gates] == [set(of_gate.split())] * 2
-    assert [gate["gate_id"] for gate in console.json("pending", "--limit", "1")] == ["r-1.3"]
-    assert console.json("pending", "--older-than", "1h") == []
-    assert console.json("pending", "--recipe", "double") == []
+    assert [gate["gate_id"] for gate in waiting.json("pending", "--limit", "1")] == ["r-1.3"]
+    assert waiting.json("pending", "--older-than", "1h") == []
+    assert waiting.json("pending", "--recipe", "double") == []
 
 
 def test_recipes_and_plans_are_listed(console: Console) -> None:
@@ -199,10 +211,10 @@ def test_recipes_and_plans_are_listed(console: Console) -> None:
     assert console.hitl("plan", "policy", "--format", "mermaid").out.startswith("flowchart")
 
 
-def test_what_a_step_prints_is_no_part_of_the_document(console: Console) -> None:
+def test_what_a_step_prints_is_no_part_of_the_document(waiting: Console) -> None:
     """Only the command writes to stdout; what users' code prints goes to stderr."""
-    token = console.paused()
-    said = console.hitl("decide", token, "approve", "--json")
+    token = waiting.token
+    said = waiting.hitl("decide", token, "approve", "--json")
 
     assert json.loads(said.out)["status"] == "ok"
     assert "a step that prints" in said.err

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from hitl_events.adapters.avro import AvroCodec
@@ -32,6 +32,7 @@ from hitl_events.domain.events import (
     StepFailed,
     StepStarted,
 )
+from hitl_events.domain.evolve import fold
 from hitl_events.domain.outcome import Outcome, canonical_outcome
 from hitl_events.domain.token import TokenKeys
 from hitl_events.domain.values import RunId
@@ -50,10 +51,25 @@ from hitl_events.ports import (
 from hitl_events.recipes.book import Book
 from hitl_events.recipes.recipe import Recipe
 from hitl_events.runtime.executor import Executor
+from hitl_events.testing import ManualClock
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 SEED = bytes(range(16))
 RUN = RunId("run")
+
+
+class Faulty(AvroCodec):
+    """A codec with a defect: what `fails` says can not be encoded."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fails: Callable[[Event], bool] = lambda _: False
+
+    def encode(self, event: Event) -> bytes:
+        """The bytes, or an error that nobody foresaw."""
+        if self.fails(event):
+            raise ZeroDivisionError("a defect")
+        return super().encode(event)
 
 
 class Unwatched:
@@ -77,9 +93,9 @@ class World:
         watch: Watch | None = None,
         cached_runs_max: int = CACHED_RUNS_MAX,
     ) -> None:
-        self.time = START
+        self.clock = ManualClock(START)
         self.keys = TokenKeys([b"k" * 32])
-        self.codec = AvroCodec()
+        self.codec = Faulty()
         self.book = Book(recipes)
         self.log: dict[RunId, list[bytes]] = {}
         self.positions: dict[RunId, RunPosition] = {}
@@ -90,7 +106,7 @@ class World:
         self._settings = {"strict": strict, "only": only, "watch": watch or Unwatched()}
         self._cached_runs_max = cached_runs_max
         self._offset = 0
-        self._executor = Executor(self, self._reports.append)
+        self._executor = Executor(self.clock, self._reports.append)
         self.engine = self._new_engine()
 
     def _new_engine(self) -> Engine:
@@ -98,19 +114,16 @@ class World:
         tools = Tools(codec=self.codec, keys=self.keys, recipes=self.book, **settings)
         return Engine(tools, cached_runs_max=self._cached_runs_max)
 
-    # the clock
+    # time
 
-    def now(self) -> datetime:
+    @property
+    def time(self) -> datetime:
         """The time of the world."""
-        return self.time
-
-    def monotonic_s(self) -> float:
-        """The same in seconds."""
-        return (self.time - START).total_seconds()
+        return self.clock.now()
 
     def wait(self, seconds: float) -> None:
         """Let time pass and fire the timers that are due then."""
-        self.time += timedelta(seconds=seconds)
+        self.clock.advance(seconds)
         due = [at.run_id for at in self.positions.values() if at.due and at.due <= self.time]
         self.put(*(Due(run_id=run_id, until=self.time) for run_id in due))
 
@@ -216,7 +229,7 @@ class World:
         """Run the started steps (of these names) and give their reports to nobody yet."""
         chosen = [s for s in self.held if not names or s.request.key[1] in names]
         self.held = [start for start in self.held if start not in chosen]
-        began_s = self.monotonic_s()
+        began_s = self.clock.monotonic_s()
         for start in chosen:
             asyncio.run(self._executor.run(start, began_s))
         reports, self._reports[:] = list(self._reports), []
@@ -260,9 +273,14 @@ class World:
         return canonical_outcome(self.events(run_id))
 
     def token(self, gate: str | None = None, run_id: str = RUN) -> str:
-        """The token of an open gate."""
-        tokens = self.outcome(run_id).tokens
-        return tokens[gate] if gate else next(iter(tokens.values()))
+        """The token of an open gate, also while the run is running or blocked."""
+        run = fold(self.events(run_id))
+        assert run is not None
+        open_gates = [held.paused for held in run.pending.values()]
+        paused = next(one for one in open_gates if gate in (None, one.gate))
+        token = self.keys.issue(run_id, paused.seq, SEED, paused.token_kid)
+        assert token is not None
+        return token
 
     def replayed(self, run_id: str = RUN) -> RecipeDriver:
         """A fresh driver that was given the whole history; raises where the code does not fit."""

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from hashlib import sha256
 
 from hitl_events.domain.events import RunStarted
 from hitl_events.domain.evolve import fold
 from hitl_events.domain.outcome import canonical_outcome
+from hitl_events.domain.requests import StepRequest
 from hitl_events.domain.state import status
 from hitl_events.domain.values import RunId
 from hitl_events.errors import RecipeStopped
-from hitl_events.ports import Answer
+from hitl_events.ports import Answer, Codec
+from hitl_events.recipes.driver import Driver
 from hitl_events.testing.scripts import Played, driver_of
-from hitl_events.testing.simulation.ledger import Ledger, demand
+from hitl_events.testing.simulation.ledger import Ledger, StepKey, demand
 from hitl_events.testing.simulation.oracle import Oracle
 from hitl_events.testing.simulation.owner import done
 from hitl_events.testing.simulation.sent import CALL, Sent
@@ -55,10 +58,37 @@ def _go_on(world: World) -> None:
         busy = world.turn()
         owner = world.owner
         demand("liveness", owner is not None, "an owner that lives in a calm world")
+        if busy:
+            continue
+        _check_work(world)
         if owner is not None and owner.steps:
             world.end_step()
-        elif not busy and not _push(world):
+        elif not _push(world):
             return
+
+
+def _check_work(world: World) -> None:
+    """Nothing moves now: every step that a recipe waits for is under way, or waits as it should."""
+    owner = world.owner
+    under_way = {(each.run_id, each.request.key) for each in owner.steps} if owner else set()
+    for ledger in world.ledgers():
+        if ledger.ended or ledger.blocked:
+            continue
+        asked = {about for pause in ledger.open_pauses() if (about := pause.about) is not None}
+        for key in _waits(world, ledger):
+            step = ledger.step(key)
+            waits = step.cleared or key in asked or (ledger.cancelling and key[0] == "step")
+            lost = not waits and (ledger.run_id, key) not in under_way
+            demand("liveness", not lost, "a step that is waited for to run", ledger.run_id, key)
+
+
+def _waits(world: World, ledger: Ledger) -> Iterator[StepKey]:
+    """The steps that the recipe waits for, by a replay of its own; none if its code is another."""
+    driver, problem = _replay(world.code, ledger, world.codec)
+    for request in driver.requests() if problem is None else ():
+        if isinstance(request, StepRequest):
+            yield request.key
+    driver.close()
 
 
 def _push(world: World) -> bool:
@@ -200,7 +230,16 @@ def _check_replay(world: World, ledger: Ledger) -> None:
 
 
 def _replayed(world: World, code: Played, ledger: Ledger) -> str | None:
-    events = [world.codec.decode(value) for value in ledger.values]
+    driver, problem = _replay(code, ledger, world.codec)
+    driver.close()
+    if problem is None and driver.warnings and world.codes_used == 1:
+        return f"other arguments: {driver.warnings}"
+    return problem
+
+
+def _replay(code: Played, ledger: Ledger, codec: Codec) -> tuple[Driver, str | None]:
+    """A fresh driver that was given the whole history, and why that does not fit the code."""
+    events = [codec.decode(value) for value in ledger.values]
     started = events[0]
     assert isinstance(started, RunStarted)
     driver = driver_of(code, started, StillWatch())
@@ -208,9 +247,5 @@ def _replayed(world: World, code: Played, ledger: Ledger) -> str | None:
         for event in events:
             driver.deliver(event)
     except RecipeStopped as stopped:
-        return str(stopped)
-    finally:
-        driver.close()
-    if driver.warnings and world.codes_used == 1:
-        return f"other arguments: {driver.warnings}"
-    return None
+        return driver, str(stopped)
+    return driver, None

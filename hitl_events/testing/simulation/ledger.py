@@ -41,6 +41,12 @@ class Pause:
     closed_by: DecisionReceived | None = None
     dead: str = ""
 
+    @property
+    def about(self) -> StepKey | None:
+        """The step that a reconcile gate asks about."""
+        about = self.event.about
+        return None if about is None else ("step", about.step, about.occurrence)
+
 
 @dataclass(slots=True)
 class StepBook:
@@ -73,6 +79,11 @@ class Ledger:
     blocked: bool = False
     ended: str = ""
 
+    @property
+    def stands_still(self) -> bool:
+        """Whatever its steps do, the recipe goes nowhere."""
+        return self.blocked or bool(self.ended)
+
     def step(self, key: StepKey) -> StepBook:
         """What is known of a step."""
         return self.steps.setdefault(key, StepBook())
@@ -93,10 +104,9 @@ class Ledger:
         pause.closed_by = event
         self.bound[event.decision_id] = event
         self.facts.add(event.decision_id)
-        about = pause.event.about
-        if about is None:
+        if pause.about is None:
             return
-        step = self.step(("step", about.step, about.occurrence))
+        step = self.step(pause.about)
         if event.verdict == "did_not_happen":
             step.cleared = True
         elif event.verdict == "happened":

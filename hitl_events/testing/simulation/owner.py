@@ -72,6 +72,10 @@ class Surroundings(Protocol):
         """A step is to begin."""
         ...
 
+    def rests(self, owner: Owner, run_id: RunId) -> None:
+        """Who waits for the run is told that it pauses, has ended or is blocked."""
+        ...
+
     def answered(self, ticket: int, answer: Answer) -> None:
         """Who asked is told."""
         ...
@@ -181,6 +185,9 @@ class Owner:
         for ticket, answer in turn.answers:
             self._around.answered(ticket, answer)
         for run_id, position in turn.touched.items():
+            active = self.engine.look(run_id)
+            if active is not None and active.idle and not active.left:
+                self._around.rests(self, run_id)
             self._schedule(run_id, position.due)
         if self._fired:
             self._fired_out(turn)

@@ -94,7 +94,8 @@ class World:
         """Deploy the recipe as it was first (0), or as it was changed (1)."""
         self.history.say("deploys code", index)
         self._used.add(index)
-        self.book.put(self.codes[index])
+        self.code = self.codes[index]
+        self.book.put(self.code)
 
     @property
     def codes_used(self) -> int:
@@ -179,13 +180,22 @@ class World:
         return Submission(command=command, record=lambda: record, settles=record.source.offset)
 
     def intake_was_read(self) -> None:
-        """Now and then time passes, and somebody decides, after the intake was read."""
-        if self.calm or self.random.random() > 0.1:
+        """Now and then somebody decides, just in time, and time passes before the turn begins."""
+        if self.calm or self.random.random() > 0.2:
             return
-        pause = self.some_pause()
-        if pause is not None and self.random.random() < 0.7:
-            self.put(self.clients.decision(*pause))
-        self.clock.advance(self.random.choice((0.001, 0.5, 3.0)))
+        now = self.clock.now()
+        ends = [
+            (each.event.expires_at, ledger, each)
+            for ledger in self.ledgers()
+            for each in ledger.open_pauses()
+            if each.event.expires_at is not None and each.event.expires_at > now
+        ]
+        if not ends:
+            self.clock.advance(self.random.choice((0.001, 0.5, 3.0)))
+            return
+        end, ledger, pause = self.random.choice(ends)
+        self.put(self.clients.good(ledger, pause))
+        self.clock.advance(max(end - self.clock.now(), timedelta(0)) + timedelta(milliseconds=2))
 
     def committed(self, owner: Owner, turn: Turn) -> None:
         """The checker reads what was written; the process may die before anything else is done."""
@@ -201,6 +211,12 @@ class World:
         """A step's body begins."""
         self.history.say("begins", start.run_id, start.request.key, start.attempt)
         self.oracle.begin(start, once=start.request.once)
+
+    def rests(self, owner: Owner, run_id: RunId) -> None:
+        """A run that is said to rest has nothing under way."""
+        busy = [each.request.key for each in owner.steps if each.run_id == run_id]
+        stands_still = self.oracle.ledgers[run_id].stands_still
+        demand("P1", stands_still or not busy, "a resting run without steps", run_id, busy)
 
     def answered(self, ticket: int, answer: Answer) -> None:
         """An own call has its answer."""

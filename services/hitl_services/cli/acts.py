@@ -126,7 +126,7 @@ def shown(screen: Screen, settings: Settings, outcome: Outcome) -> int:
         screen.page(page.short())
     if outcome.status != "error":
         return DONE
-    if screen.is_terminal and not settings.json:
+    if screen.is_seen and not settings.json:
         return REFUSED  # whoever looks has just read it
     first = next(each for each in outcome.diagnostics if each.level == "error")
     unnamed = first.code == "command.unknown_recipe" and not settings.recipes

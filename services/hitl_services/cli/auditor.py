@@ -99,7 +99,7 @@ def replay(screen: Screen, settings: Settings, run_ids: tuple[str, ...], *, stri
         screen.page(_replay_page(replayed, wrong))
     if not wrong:
         return DONE
-    if settings.json or not screen.is_terminal:
+    if settings.json or not screen.is_seen:
         more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
         screen.note(f"hitl: {one_line(f'{_said(wrong[0])}{more}')}")
     return DIVERGED
@@ -184,10 +184,15 @@ def _diff_page(
         if isinstance(change.before, str) and isinstance(change.after, str) and _is_long(change):
             yield from _text_diff(change.before, change.after)
             continue
-        for sign, held in (("-", change.before), ("+", change.after)):
-            if held is not None:
-                for line in summary(held, width=width - 4, lines_max=_LINES_MAX):
-                    yield ["  ", (f"{sign} {line}", _SIGN_STYLES[sign])]
+        yield from _side("-", change.before, width)
+        yield from _side("+", change.after, width)
+
+
+def _side(sign: str, held: object, width: int) -> Iterator[Line]:
+    """What was there before, or is after; nothing for nothing."""
+    if held is not None:
+        for line in summary(held, width=width - 4, lines_max=_LINES_MAX):
+            yield ["  ", (f"{sign} {line}", _SIGN_STYLES[sign])]
 
 
 def _is_long(change: Change) -> bool:

@@ -87,6 +87,13 @@ def usage(message: str) -> Failure:
     return Failure(exit_code=USAGE, code="command.usage", message=message)
 
 
+def of_system(error: OSError) -> Failure:
+    """What the operating system refused, where nothing nearer could say more."""
+    about = f" ({error.filename})" if error.filename else ""
+    message = f"expected the system to allow it, found: {error.strerror or error}{about}"
+    return Failure(exit_code=REFUSED, code="command.engine_error", message=message)
+
+
 def interrupted() -> Failure:
     """Ctrl-C."""
     message = "interrupted; what was recorded stays: `hitl runs` and `hitl pending` show it"

@@ -6,7 +6,10 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
+
+from hitl_events.errors import HitlError
 
 if TYPE_CHECKING:
     from hitl_services.cli.failure import Failure
@@ -17,13 +20,14 @@ _LINGER_S = 0.2
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the line asks for and return the exit code."""
-    given = sys.argv[1:] if arguments is None else arguments
     try:
-        code = run_line(given)
-    except KeyboardInterrupt:  # in the moment of the imports
-        code = 130
-    _leave(code)
-    return code
+        code = run_line(sys.argv[1:] if arguments is None else arguments)
+        _leave(code)
+        return code
+    except KeyboardInterrupt:  # in the moment of the imports, or once more at the end
+        sys.stderr.write("hitl: interrupted\n")
+        sys.stderr.flush()
+        os._exit(130)
 
 
 def run_line(arguments: Sequence[str]) -> int:
@@ -34,17 +38,14 @@ def run_line(arguments: Sequence[str]) -> int:
     code = _guarded(screen, arguments)
     try:
         screen.flush()
-    except Exception as error:  # noqa: BLE001 - a full disk behind stdout shows itself here
-        from hitl_services.cli.failure import one_line
-
-        screen.note(f"hitl: {one_line(str(error))}")
+    except HitlError as error:  # a full disk behind stdout shows itself here
+        screen.note(f"hitl: {error}")
         return code or 1
     return code
 
 
 def _guarded(screen: Screen, arguments: Sequence[str]) -> int:
     """The exit code of the work, or of what kept it from being done."""
-    from hitl_events.errors import HitlError
     from hitl_services.cli import failure
     from hitl_services.cli.app import USAGE_ERROR, parsed, usage_problem
 
@@ -55,6 +56,8 @@ def _guarded(screen: Screen, arguments: Sequence[str]) -> int:
         failed = failure.interrupted()
     except HitlError as error:
         failed = failure.failure_of(error)
+    except OSError as error:
+        failed = failure.of_system(error)
     except USAGE_ERROR as error:
         failed = failure.usage(usage_problem(error, arguments))
     except Exception as error:  # noqa: BLE001 - the one of this process: a defect is told in one line
@@ -71,11 +74,10 @@ def _quietly(task: Callable[[Screen], int], screen: Screen) -> int:
 
 def _told(screen: Screen, failed: Failure, *, as_json: bool) -> int:
     """One line on stderr; with `--json` a document too, unless there is one already."""
-    try:
-        if as_json and not screen.answered:
+    if as_json and not screen.answered:
+        with suppress(HitlError):  # nowhere to write it; the line says what matters
             screen.document(failed.document())
-    finally:
-        screen.note(f"hitl: {failed.line()}")
+    screen.note(f"hitl: {failed.line()}")
     return failed.exit_code
 
 

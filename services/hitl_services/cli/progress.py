@@ -86,7 +86,7 @@ class Spinner:
 
     def __init__(self, screen: Screen) -> None:
         self._screen = screen
-        self._what = "waiting"
+        self._what = "waiting for steps, or for another process that has the log"
         self._status: Status | None = None
 
     @contextmanager

@@ -45,6 +45,11 @@ class Screen:
         return self._out.isatty()
 
     @property
+    def is_seen(self) -> bool:
+        """Whether whoever reads stderr has the page before their eyes already."""
+        return self.is_terminal and self.watched
+
+    @property
     def watched(self) -> bool:
         """Whether somebody sees stderr while it is written."""
         return sys.stderr is not None and sys.stderr.isatty()  # None: a closed descriptor
@@ -123,7 +128,8 @@ class Screen:
 
     def note(self, line: str) -> None:
         """A line on stderr, after what stands on stdout."""
-        self.flush()
+        with suppress(HitlError):  # told at the end, or less than what this line says
+            self.flush()
         with suppress(OSError, ValueError, AttributeError):
             sys.stderr.write(f"{line}\n")
             sys.stderr.flush()

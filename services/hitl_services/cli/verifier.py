@@ -142,7 +142,7 @@ def lines_of(name: str) -> Iterator[bytes]:
 
 def noted(screen: Screen, report: VerifyReport, *, as_json: bool) -> int:
     """The first problem as the line on stderr; gives the exit code."""
-    if screen.is_terminal and not as_json:
+    if screen.is_seen and not as_json:
         return BROKEN_CHAIN  # whoever looks has just read it
     first = report.errors[0]
     more = f" (and {len(report.errors) - 1} more)" if len(report.errors) > 1 else ""

@@ -257,7 +257,7 @@ def test_a_built_recipe_is_fixed() -> None:
 
 @pytest.mark.parametrize(
     "options",
-    [{"once": True, "nonsense": 1}, {"name": "x"}, {"timeout": 5}],
+    [{"once": True, "nonsense": 1}, {"kind": "x"}, {"timeout": 5}],
 )
 def test_unknown_step_options_are_refused(options: dict[str, Any]) -> None:
     """A misspelt option is an error, never ignored."""
@@ -425,9 +425,8 @@ def test_the_fingerprint_covers_every_part() -> None:
         graph().code_fingerprint,
         graph(draft=draft).code_fingerprint,
         graph(draft=other).code_fingerprint,
-        graph(revise=draft).code_fingerprint,
-        graph(revise=other).code_fingerprint,
-        graph(verdicts=("approve", "no")).code_fingerprint,
+        graph(revise=improve).code_fingerprint,
+        graph(revise=nothing).code_fingerprint,
         graph().use(function).code_fingerprint,
         function.code_fingerprint,
         function.use(hitl("g", draft=draft)).code_fingerprint,

@@ -239,7 +239,7 @@ def test_an_intent_that_is_too_old_is_not_begun() -> None:
     reports: list[StepReport] = []
     world._executor._report = reports.append
 
-    asyncio.run(world._executor.run(start, world.monotonic_s() - ONCE_START_S_MAX - 0.001))
+    asyncio.run(world._executor.run(start, world.clock.monotonic_s() - ONCE_START_S_MAX - 0.001))
 
     assert (RAN, [report.uncertain for report in reports]) == ([], [True])
     world.put(*reports)
@@ -252,7 +252,7 @@ def test_an_intent_within_its_time_is_begun() -> None:
     world.ask(world.starting("r"))
     (start,) = world.held
 
-    asyncio.run(world._executor.run(start, world.monotonic_s() - ONCE_START_S_MAX))
+    asyncio.run(world._executor.run(start, world.clock.monotonic_s() - ONCE_START_S_MAX))
 
     assert RAN == [1]
 

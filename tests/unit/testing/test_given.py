@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from hitl_events import DecisionReceived, GatePaused, Recipe, Retry, Run, StepError, recipe
+from hitl_events import DecisionReceived, GatePaused, Outcome, Recipe, Retry, Run, StepError, recipe
 from hitl_events.domain.events import Event, StepFailed
 from hitl_events.testing import (
     cancellation,
@@ -18,28 +18,34 @@ from hitl_events.testing import (
 
 
 async def write(request: str) -> str:
+    """Writes a draft."""
     return f"about {request}"
 
 
 async def publish(text: str) -> str:
+    """Can not be undone."""
     return "published"
 
 
 async def withdraw(output: str) -> None:
-    return None
+    """Takes the draft back."""
+    return
 
 
 @recipe("review", version="1")
 async def review(run: Run, request: str) -> str:
+    """Publishes what the lawyers approve."""
     draft = await run.step(write, request, retry=Retry(2, initial_s=30), undo=withdraw)
     legal = await run.gate("legal", draft={"text": draft}, expires_in=3600, on_expiry="deny")
     if legal.verdict == "deny":
         return "refused"
-    return await run.step(publish, draft, once=True)
+    published: str = await run.step(publish, draft, once=True)
+    return published
 
 
 @recipe("both", version="1")
 async def both(run: Run, request: str) -> list[str]:
+    """Opens two gates."""
     found = await run.all(run.gate("a"), run.gate("b"))
     return [each.verdict for each in found]
 
@@ -120,7 +126,8 @@ def test_a_changed_recipe_meets_an_old_history() -> None:
 
     @recipe("review", version="1")
     async def changed(run: Run, request: str) -> str:
-        return await run.step(publish, request)
+        published: str = await run.step(publish, request)
+        return published
 
     given(*recorded, recipe=changed).then(blocked="recipe.diverged")
 
@@ -145,6 +152,10 @@ def test_a_wrong_expectation_says_what_was_found() -> None:
     assert any("run.paused" in line for line in told[1:])
 
 
+def _is_new(outcome: Outcome) -> bool:
+    return outcome.seq == 0
+
+
 @pytest.mark.parametrize(
     ("facts", "sentence"),
     [
@@ -157,7 +168,7 @@ def test_a_wrong_expectation_says_what_was_found() -> None:
         ({"winner": "x"}, "expected the winner 'x' to be named, found None"),
         ({"draft": 1}, 'expected the draft 1, found {"text":"x"}'),
         ({"artefact": {"input": 1}}, 'expected an artefact with {"input":1}, found'),
-        ({"outcome": lambda outcome: outcome.seq == 0}, "expected an outcome that passes <lambda>"),
+        ({"outcome": _is_new}, "expected an outcome that passes _is_new"),
     ],
 )
 def test_every_fact_can_fail(facts: dict[str, object], sentence: str) -> None:
@@ -177,7 +188,7 @@ def test_events_are_expected_one_for_one() -> None:
     with pytest.raises(AssertionError, match="expected events GatePaused, found DecisionReceived"):
         scenario.then(GatePaused)
     with pytest.raises(AssertionError, match="expected DecisionReceived\\(verdict='approve'\\)"):
-        scenario.then(event_like(DecisionReceived, verdict="approve"), lambda event: True)
+        scenario.then(event_like(DecisionReceived, verdict="approve"), lambda _: True)
 
 
 def test_a_step_that_nobody_asks_for_can_not_end() -> None:
@@ -206,12 +217,14 @@ def test_a_refused_given_is_a_mistake() -> None:
 
 @recipe("undoing", version="1")
 async def undoing(run: Run, request: str) -> str:
+    """Takes back what it has done if the last step fails."""
     await run.step(write, request, undo=withdraw)
     try:
-        return await run.step(publish, request)
+        published: str = await run.step(publish, request)
     except StepError:
         await run.undo()
         return "undone"
+    return published
 
 
 def test_an_undo_is_a_step_of_its_own() -> None:

@@ -1,0 +1,1 @@
+"""What the figures of docs/performance.md are measured with: `make bench`."""

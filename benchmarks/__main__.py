@@ -1,0 +1,58 @@
+"""`make bench`, or `python -m benchmarks --only latency --json`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeAlias
+
+from benchmarks import disk, latency, paused, replay, throughput
+from benchmarks.figures import Figure
+from benchmarks.size import FULL, Size
+from benchmarks.table import dump, show
+
+Benchmark: TypeAlias = Callable[[Size, Path], list[Figure]]
+
+BENCHMARKS: dict[str, Benchmark] = {
+    "throughput": throughput.measure,
+    "latency": latency.measure,
+    "replay": replay.measure,
+    "paused": paused.measure,
+    "disk": disk.measure,
+    "million": paused.measure_million,
+}
+ASKED_FOR = {"million"}
+"""Takes minutes and 1.5 GB of disk, so only where it is asked for."""
+
+
+def run(names: list[str], size: Size, place: Path | None = None) -> list[Figure]:
+    """The figures of these benchmarks, each in a fresh folder under `place`."""
+    figures: list[Figure] = []
+    for name in names:
+        print(f"measuring {name} ...", file=sys.stderr, flush=True)
+        with tempfile.TemporaryDirectory(prefix="hitl-bench-", dir=place) as folder:
+            figures += BENCHMARKS[name](size, Path(folder))
+    return figures
+
+
+def main() -> None:
+    """Measure, print, and exit 0 whatever the figures say: they are read by people."""
+    parser = argparse.ArgumentParser(prog="benchmarks", description="The figures, side by side.")
+    parser.add_argument("--only", metavar="NAME", action="append", choices=[*BENCHMARKS])
+    parser.add_argument("--million", action="store_true", help="also with a million paused runs")
+    parser.add_argument("--json", action="store_true", help="one JSON document instead of a table")
+    parser.add_argument("--dir", type=Path, help="where to write (a real disk), else the temporary")
+    given = parser.parse_args()
+    asked = set(given.only or [])
+    names = [name for name in BENCHMARKS if name in asked or (not asked and name not in ASKED_FOR)]
+    if given.million and "million" not in names:
+        names.append("million")
+    figures = run(names, FULL, given.dir)
+    (dump if given.json else show)(figures)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,391 @@
+import asyncio
+import gc
+from typing import Any
+
+import pytest
+
+from hitl_events import Run, Runtime, recipe
+from hitl_events.domain.values import RunId
+from hitl_events.embedded import Setting
+from hitl_events.errors import CorruptLog, LogUnavailable
+from hitl_events.runtime import partition
+from tests.unit.runtime.conftest import Place
+from tests.unit.world import story
+
+
+async def aecho(value: Any = None) -> Any:
+    return value
+
+
+@recipe("r", version="1")
+async def gated(run: Run, input: Any) -> Any:
+    drafted = await run.step(aecho, input, name="draft")
+    made = await run.gate("g", draft=drafted)
+    return [made.verdict, await run.step(aecho, input, name="publish", once=True)]
+
+
+class Broken:
+    """An opening of a log whose `append` raises when it is told to: before or after the write."""
+
+    def __init__(self, log: Any) -> None:
+        self._log = log
+        self.raises: list[tuple[str, BaseException] | None] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._log, name)
+
+    async def append(self, batch: Any) -> None:
+        plan = self.raises.pop(0) if self.raises else None
+        if plan is None or plan[0] == "after":
+            await self._log.append(batch)
+        if plan is not None:
+            raise plan[1]
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Recovery need not be waited for."""
+    monkeypatch.setattr(partition, "RECOVER_S", 0.0)
+
+
+async def test_a_second_process_asks_the_owner(place: Place) -> None:
+    """Who does not own the log puts commands into the intake and gets the same outcomes."""
+    async with place.open(gated) as owner, place.open(gated) as other, asyncio.timeout(20):
+        paused = await other.run("r", 1)
+        refused = await other.decide(paused.token or "", "perhaps")
+        ended = await other.decide(paused.token or "", "approve", notes="n")
+        late = await owner.decide(paused.token or "", "deny")
+
+    assert (paused.status, refused.status, ended.status) == ("paused", "error", "ok")
+    assert refused.diagnostics[0].data["reason"] == "unknown_verdict"
+    assert ended.artefact["result"] == ["approve", 1]
+    assert late.diagnostics[0].data["reason"] == "token_used"
+
+
+async def test_a_second_process_hears_refusals(place: Place) -> None:
+    """Commands that have no place in a run are answered through the intake as well."""
+    async with place.open(gated), place.open(gated) as other, asyncio.timeout(20):
+        reasons = [
+            (await other.run("nobody")).diagnostics[0].data["reason"],
+            (await other.decide("hitl_forged", "approve")).diagnostics[0].data["reason"],
+            (await other.cancel("nobody")).diagnostics[0].data["reason"],
+        ]
+
+    assert reasons == ["unknown_recipe", "invalid_token", "unknown_run"]
+
+
+async def test_a_second_process_takes_over(place: Place) -> None:
+    """When the owner has gone the other serves, and finds what was going on."""
+    hang, begun = asyncio.Event(), []
+
+    async def slow() -> str:
+        begun.append(1)
+        await hang.wait()
+        return "done"
+
+    @recipe("slow", version="1")
+    async def body(run: Run, input: Any) -> Any:
+        return await run.step(slow)
+
+    async with asyncio.timeout(20), place.open(body, gated) as other:
+        async with place.open(body, gated) as owner:
+            pass
+        del owner
+        outcome = await other.run("r", 2)
+        assert outcome.status == "paused"
+    async with asyncio.timeout(20):
+        async with place.open(body) as first:
+            async with place.open(body) as second:
+                call = asyncio.create_task(second.run("slow", run_id="a"))
+                while not begun:
+                    await asyncio.sleep(0)
+                hang.set()
+                assert (await call).artefact["result"] == "done"
+        del first
+
+
+async def test_a_waiting_process_goes_on_when_the_owner_dies(place: Place) -> None:
+    """A caller that waits for another process's step becomes the owner and runs it itself."""
+    begun: list[str] = []
+
+    def made(name: str, *, hangs: bool) -> Any:
+        async def slow() -> str:
+            begun.append(name)
+            if hangs:
+                await asyncio.Event().wait()
+            return name
+
+        @recipe("slow", version="1")
+        async def body(run: Run, input: Any) -> Any:
+            return await run.step(slow)
+
+        return body
+
+    async with asyncio.timeout(20):
+        owner = place.open(made("owner", hangs=True))
+        await owner.__aenter__()
+        async with place.open(made("other", hangs=False)) as other:
+            call = asyncio.create_task(other.run("slow", run_id="a"))
+            while not begun:
+                await asyncio.sleep(0)
+            await owner.__aexit__(None, None, None)
+            outcome = await call
+
+    assert begun == ["owner", "other"]
+    assert outcome.artefact["result"] == "other"
+
+
+async def test_racing_processes_have_one_winner(place: Place) -> None:
+    """Six runtimes decide the same token at the same time: one wins, five are told who."""
+    async with place.open(gated) as owner:
+        paused = await owner.run("r", 1)
+    async with asyncio.timeout(30):
+        found = await asyncio.gather(
+            *(_decide_alone(place, paused.token or "", f"p{at}") for at in range(6))
+        )
+
+    winners = [name for name, outcome in found if outcome.status == "ok"]
+    told = {
+        outcome.diagnostics[0].data["winner"]["decided_by"]
+        for _, outcome in found
+        if outcome.status == "error"
+    }
+    assert len(winners) == 1
+    assert told == set(winners)
+
+
+async def _decide_alone(place: Place, token: str, name: str) -> tuple[str, Any]:
+    async with place.open(gated) as runtime:
+        return name, await runtime.decide(token, "approve", decided_by=name)
+
+
+async def test_a_log_that_can_not_be_written_is_taken_up_again(place: Place) -> None:
+    """A full disk fails the calls of that batch and no more; nothing of it was recorded."""
+    log = Broken(place.log())
+    async with place.open(gated, log=log) as runtime, asyncio.timeout(20):
+        paused = await runtime.run("r", 1, run_id="a")
+        log.raises = [("before", LogUnavailable("the disk is full"))]
+        with pytest.raises(LogUnavailable, match="full"):
+            await runtime.decide(paused.token or "", "approve")
+        assert story(await runtime.history(RunId("a")))[-1] == "GatePaused g"
+        again = await runtime.decide(paused.token or "", "approve")
+
+    assert again.artefact["result"] == ["approve", 1]
+
+
+async def test_what_was_running_runs_again_after_a_failed_commit(place: Place) -> None:
+    """A step under way when the log fails is begun anew; a once step is asked for."""
+    log = Broken(place.log())
+    hang, begun = asyncio.Event(), []
+
+    async def slow() -> None:
+        begun.append(1)
+        await hang.wait()
+
+    @recipe("slow", version="1")
+    async def body(run: Run, input: Any) -> Any:
+        await run.all(run.step(slow), run.step(slow, name="sent", once=True))
+
+    async with place.open(body, gated, log=log) as runtime, asyncio.timeout(20):
+        call = asyncio.create_task(runtime.run("slow", run_id="a"))
+        while len(begun) < 2:
+            await asyncio.sleep(0)
+        log.raises = [("before", LogUnavailable("the disk is full"))]
+        with pytest.raises(LogUnavailable):
+            await runtime.run("r", 1)
+        await asyncio.wait([call])
+        hang.set()
+        outcome = await runtime.run("slow", run_id="a")
+
+    assert len(begun) == 3
+    assert outcome.pause_kind == "reconcile"
+
+
+async def test_an_unknown_end_of_a_commit_is_read_from_the_log(place: Place) -> None:
+    """Where `append` raises although it has written, the decision counts once; again is a repeat."""
+    log = Broken(place.log())
+    async with place.open(gated, log=log) as runtime, asyncio.timeout(20):
+        paused = await runtime.run("r", 1, run_id="a")
+        log.raises = [("after", LogUnavailable("lost the answer"))]
+        with pytest.raises(LogUnavailable):
+            await runtime.decide(paused.token or "", "approve", decision_id="d")
+        again = await runtime.decide(paused.token or "", "approve", decision_id="d")
+        events = story(await runtime.history(RunId("a")))
+
+    assert again.status == "ok"
+    assert [line for line in events if "Decision" in line] == ["DecisionReceived g approve"]
+
+
+async def test_a_start_whose_commit_failed_can_be_made_again(place: Place) -> None:
+    """A start that was not recorded left nothing: the same id starts anew."""
+    log = Broken(place.log())
+    log.raises = [("before", LogUnavailable("the disk is full"))]
+    async with place.open(gated, log=log) as runtime, asyncio.timeout(20):
+        with pytest.raises(LogUnavailable):
+            await runtime.run("r", 1, run_id="a")
+        again = await runtime.run("r", 1, run_id="a")
+
+    assert (again.status, again.seq) == ("paused", 3)
+
+
+async def test_a_call_while_it_recovers_waits(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A call that comes in while the log is being taken up again is answered after that."""
+    monkeypatch.setattr(partition, "RECOVER_S", 0.05)
+    log = Broken(place.log())
+    log.raises = [("before", LogUnavailable("the disk is full"))]
+    async with place.open(gated, log=log) as runtime, asyncio.timeout(20):
+        with pytest.raises(LogUnavailable):
+            await runtime.run("r", 1)
+        outcome = await runtime.run("r", 2)
+
+    assert outcome.status == "paused"
+
+
+async def test_failures_are_told_to_those_who_wait_and_to_nobody_else(
+    place: Place, caplog: pytest.LogCaptureFixture
+) -> None:
+    """All calls of a failed batch get the error; none is logged as never retrieved."""
+    log = Broken(place.log())
+    async with place.open(gated, log=log) as runtime, asyncio.timeout(20):
+        log.raises = [("before", LogUnavailable("the disk is full"))]
+        calls = [asyncio.create_task(runtime.run("r", at)) for at in range(5)]
+        forgotten = asyncio.create_task(runtime.run("r", 9))
+        await asyncio.sleep(0)
+        forgotten.cancel()
+        found = await asyncio.gather(*calls, return_exceptions=True)
+    del calls, forgotten
+    gc.collect()
+
+    assert {type(error) for error in found} == {LogUnavailable}
+    assert caplog.records == []
+
+
+async def test_a_corrupt_log_stops_the_runtime_loudly(place: Place) -> None:
+    """What is no event of ours ends every call with CorruptLog."""
+
+    class Corrupt(Broken):
+        async def load(self, run_ids: Any) -> Any:
+            found = await self._log.load(run_ids)
+            return {run_id: (*values[:-1], values[-1][:-1]) for run_id, values in found.items()}
+
+    async with place.open(gated) as runtime:
+        paused = await runtime.run("r", 1, run_id="a")
+    async with place.open(gated, log=Corrupt(place.log())) as runtime, asyncio.timeout(20):
+        for _ in range(2):
+            with pytest.raises(CorruptLog):
+                await runtime.decide(paused.token or "", "approve")
+
+
+async def test_a_stale_owner_appends_nothing(place: Place) -> None:
+    """An owner that was fenced answers with an error, and the runs go on elsewhere."""
+    log = place.log()
+    async with place.open(gated, log=log) as runtime, asyncio.timeout(20):
+        paused = await runtime.run("r", 1, run_id="a")
+        _take_over(log, place)
+        outcome = await _patient(runtime, paused.token or "")
+
+    assert outcome.artefact["result"] == ["approve", 1]
+
+
+def _take_over(log: Any, place: Place) -> None:
+    """Another opening becomes the owner behind the first one's back, and goes again."""
+    other = place.log()
+    if hasattr(log, "usurp"):
+        log.usurp()
+    else:
+        log._owner._lock.release()
+    assert other.try_own()
+    other.close()
+
+
+async def _patient(runtime: Runtime, token: str) -> Any:
+    """Decide until the fenced runtime owns the log again."""
+    while True:
+        try:
+            return await runtime.decide(token, "approve", decision_id="d")
+        except Exception as error:  # noqa: BLE001 - which of them is not this test's matter
+            assert type(error).__name__ in {"Fenced", "LogUnavailable"}
+
+
+async def test_a_short_lived_owner_fires_only_its_own_timers(place: Place) -> None:
+    """Gates of other runs stay open although they are overdue; the next full owner expires them."""
+
+    @recipe("timed", version="1")
+    async def timed(run: Run, input: Any) -> Any:
+        return (await run.gate("g", expires_in=10, on_expiry="deny")).verdict
+
+    async with place.open(timed) as runtime:
+        for name in ("mine", "other"):
+            await runtime.run("timed", run_id=name)
+    place.clock.advance(11)
+    async with place.open(timed, only_own=True) as runtime, asyncio.timeout(20):
+        mine = await runtime.run("timed", run_id="mine")
+        other = await runtime.outcome("other")
+
+    assert (mine.status, other.status) == ("ok", "paused")
+
+
+async def test_a_short_lived_owner_settles_the_intake(place: Place) -> None:
+    """A decision that waits there for another run is recorded; its run goes on with a full owner."""
+    begun: list[str] = []
+
+    async def publish(name: str) -> None:
+        begun.append(name)
+
+    @recipe("p", version="1")
+    async def body(run: Run, input: Any) -> Any:
+        await run.gate("g")
+        await run.step(publish, run.id)
+
+    async with place.open(body) as runtime:
+        paused = [await runtime.run("p", run_id=name) for name in ("mine", "other")]
+    await _put_decision(place, paused[1].token or "")
+    async with place.open(body, only_own=True) as runtime, asyncio.timeout(20):
+        mine = await runtime.decide(paused[0].token or "", "approve")
+        other = story(await runtime.history(RunId("other")))
+    assert (mine.status, begun) == ("ok", ["mine"])
+    assert other[-1] == "DecisionReceived g approve"
+    async with place.open(body) as runtime, asyncio.timeout(20):
+        assert (await runtime.run("p", run_id="other")).status == "ok"
+
+
+async def _put_decision(place: Place, token: str) -> None:
+    """A decision in the intake that no owner has seen."""
+    from hitl_events.adapters.inbound import decision_json
+    from hitl_events.domain.events import Source
+    from hitl_events.ports import InboundRecord
+
+    log = place.log()
+    nowhere = Source(topic="", partition=0, offset=0, timestamp_ms=0)
+    value = decision_json(token=token, verdict="approve")
+    await log.put(InboundRecord(kind="decision", value=value, channel="cli", source=nowhere))
+    log.close()
+
+
+async def test_a_decision_in_the_intake_before_the_deadline_wins(place: Place) -> None:
+    """It arrived in time and no owner lived then: the next one takes it before it fires the timer."""
+
+    @recipe("timed", version="1")
+    async def timed(run: Run, input: Any) -> Any:
+        return (await run.gate("g", expires_in=10, on_expiry="deny")).verdict
+
+    async with place.open(timed) as runtime:
+        paused = await runtime.run("timed", run_id="a")
+    place.clock.advance(9)
+    await _put_decision(place, paused.token or "")
+    place.clock.advance(3600)
+    async with place.open(timed) as runtime, asyncio.timeout(20):
+        outcome = await runtime.run("timed", run_id="a")
+
+    assert outcome.artefact["result"] == "approve"
+
+
+async def test_a_setting_without_a_log_has_a_process_local_one() -> None:
+    """Without a path the log is in memory, and a pause says that it will not last."""
+    async with Runtime.open(recipes=[gated], setting=Setting()) as runtime:
+        outcome = await runtime.run("r", 1)
+
+    codes = [(one.level, one.code) for one in outcome.diagnostics]
+    assert codes == [("info", "gate.pending"), ("warn", "adapter.missing_durability")]
