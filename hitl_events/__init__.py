@@ -107,17 +107,9 @@ def __getattr__(name: str) -> Any:
     if name not in _MODULE_OF:
         message = f"module {__name__!r} has no attribute {name!r}"
         raise AttributeError(message)
-    _wire()
+    if _MODULE_OF[name].startswith("hitl_events.recipes."):
+        # A handle runs by itself on the embedded runtime, which recipes may not know.
+        importlib.import_module("hitl_events.embedded")
     held = getattr(importlib.import_module(_MODULE_OF[name]), name)
     globals()[name] = held
     return held
-
-
-def _wire() -> None:
-    """Handles run on the embedded runtime, which the recipes may not know (import rules)."""
-    host = importlib.import_module("hitl_events.recipes.host")
-    host.set_local_host(_local_host)
-
-
-def _local_host(handle: Any) -> Any:
-    return importlib.import_module("hitl_events.embedded").LocalRuntime(handle)

@@ -32,11 +32,12 @@ from hitl_events.engine.tools import Tools
 from hitl_events.errors import HitlError, UnknownRun
 from hitl_events.ports import Answer, Clock, InboundRecord
 from hitl_events.recipes.book import Book
+from hitl_events.recipes.host import set_local_host
 from hitl_events.recipes.plan import Plan, plan_of_events
 from hitl_events.recipes.recipe import Recipe
 from hitl_events.runtime.observer import Observer, Quiet
 from hitl_events.runtime.partition import OwnedLog, Partition
-from hitl_events.runtime.runner import Runner
+from hitl_events.runtime.runner import DRAIN_S, Runner
 from hitl_events.runtime.watchdog import Watchdog
 
 Diagnostics: TypeAlias = Literal["default", "strict"]
@@ -55,7 +56,8 @@ _MISSING = (
 class Setting:
     """What services and tests set beside the path; the defaults are those of a library user.
 
-    `only_own`: a short-lived owner, which drives only the runs that it is asked for.
+    `only_own`: a short-lived owner, which drives only the runs that it is asked for. `drain_s`:
+    what the steps that run may take to end when it is closed, in seconds.
     """
 
     channel: str = "runtime"
@@ -63,6 +65,7 @@ class Setting:
     only_own: bool = False
     clock: Clock = field(default_factory=SystemClock)
     observer: Observer = field(default_factory=Quiet)
+    drain_s: float = DRAIN_S
     log: OwnedLog | None = None
 
 
@@ -99,7 +102,9 @@ class Runtime:
         self._partition = Partition(
             log,
             self._codec,
-            lambda: Runner(log, tools, setting.clock, _submission, setting.observer),
+            lambda: Runner(
+                log, tools, setting.clock, _submission, setting.observer, setting.drain_s
+            ),
         )
 
     @classmethod
@@ -312,7 +317,8 @@ class LocalRuntime:
                 await keeper
 
     async def _keep(self, ready: asyncio.Future[Runtime], unused: asyncio.Event) -> None:
-        setting = Setting(log=self._log, keys=self._keys)
+        # what runs at the end is of calls that were given up
+        setting = Setting(log=self._log, keys=self._keys, drain_s=0)
         try:
             async with Runtime.open(None, recipes=[self._handle], setting=setting) as runtime:
                 ready.set_result(runtime)
@@ -338,3 +344,6 @@ class LocalRuntime:
         """The recorded steps and gates of a run."""
         keys, log = self._keys, self._log
         return Runtime(log, Book([self._handle]), keys, Setting(), local=True).plan_of(run_id)
+
+
+set_local_host(LocalRuntime)

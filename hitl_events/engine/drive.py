@@ -37,6 +37,7 @@ class Drive:
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
         self._steps = Steps(tools)
+        self.resting = False
 
     def apply(self, active: ActiveRun, events: tuple[Event, ...], now: datetime) -> list[StepStart]:
         """Record what a command caused, then go on."""
@@ -242,4 +243,4 @@ class Drive:
 
     def _may_drive(self, active: ActiveRun) -> bool:
         only = self._tools.only
-        return only is None or active.run_id in only
+        return not self.resting and (only is None or active.run_id in only)

@@ -107,6 +107,15 @@ class Engine:
             for run_id in old:
                 self._runs.pop(run_id).forget_driver()
 
+    def rest(self) -> None:
+        """From now on record what comes in and begin nothing: the next owner goes on with it."""
+        self._drive.resting = True
+
+    @property
+    def has_running_steps(self) -> bool:
+        """True while a step that was started has not reported."""
+        return any(active.running for active in self._runs.values()) or bool(self._still_running)
+
     def drop(self) -> None:
         """The outcome of the last batch is unknown: forget everything, the log knows."""
         for active in self._runs.values():

@@ -28,7 +28,7 @@ from pydantic_core import (
 from hitl_events.domain import canonical
 from hitl_events.errors import InvalidInput, NotSerialisable, RecipeError
 
-_PLAIN: frozenset[Any] = frozenset({Any, object, dict, list, dict[str, Any], list[Any]})
+_PLAIN: frozenset[Any] = frozenset({Any, object})
 """Annotations that ask for nothing more than the JSON value; rebuilding them would be a copy."""
 
 _JSON_SCALARS = (str, int, float, bool, type(None))
@@ -175,7 +175,7 @@ def _plain(value: Any, path: str, depth: int) -> Any:
         except (PydanticSerializationError, ValueError) as error:
             raise NotSerialisable(path, f"a {type(value).__qualname__} with {error}") from None
     if type(value) is dict:
-        held = typing.cast("dict[Any, Any]", value)  # type: ignore[redundant-cast]  # pyright's
+        held = typing.cast("dict[Any, Any]", value)  # type: ignore[redundant-cast]  # pyright needs it
         return {key: _plain(item, f"{path}.{key}", depth + 1) for key, item in held.items()}
     if type(value) is list or type(value) is tuple:
         items = typing.cast("list[Any]", value)

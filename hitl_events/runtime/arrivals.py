@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from hitl_events.domain.refusals import Refused
-from hitl_events.engine.inputs import Input, Submission
+from hitl_events.engine.inputs import Input, StepReport, Submission
 
 _AT_ONCE = datetime.min.replace(tzinfo=UTC)
 
@@ -52,6 +52,14 @@ class Arrivals:
             else:
                 break
         return taken
+
+
+    def take_reports(self) -> list[Input]:
+        """The ends of steps alone, where nothing else is to be ruled on any more."""
+        waiting = list(self.own)
+        self.own.clear()
+        self.own.extend(entry for entry in waiting if not isinstance(entry, StepReport))
+        return [entry for entry in waiting if isinstance(entry, StepReport)]
 
 
 def _arrival(entry: Input) -> datetime:

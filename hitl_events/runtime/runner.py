@@ -34,6 +34,9 @@ BATCH_INPUTS_MAX = 512
 POLL_S = 0.01
 """How often the intake is looked at for records of other processes (a look costs 2 us)."""
 
+DRAIN_S = 5.0
+"""What the steps that run may take to end when their runtime is closed: half of what SIGTERM has."""
+
 RETRY_DUE_S = 1.0
 """Pause before a timer is looked at again whose run could not act on it."""
 
@@ -62,12 +65,14 @@ class Runner:
         clock: Clock,
         read: Callable[[InboundRecord], Submission],
         observer: Observer,
+        drain_s: float = DRAIN_S,
     ) -> None:
         self._log = log
         self._tools = tools
         self._clock = clock
         self._read = read
         self._observer = observer
+        self._drain_s = drain_s
         self._engine = Engine(tools)
         self._executor = Executor(clock, self._push)
         self._arrivals = Arrivals()
@@ -78,6 +83,7 @@ class Runner:
         self._dues: dict[RunId, datetime] = {}
         self._fired = False
         self._stopping = False
+        self._draining = False
         self._taken = 0
         self._next_due: datetime | None = None
         self._last_ticket = 0
@@ -112,7 +118,7 @@ class Runner:
     # the loop
 
     async def serve(self) -> None:
-        """Run until `stop`. Steps that run then are cancelled; the log knows which to run again.
+        """Run until `stop`. Steps that do not end in time then are cancelled; the log knows them.
 
         A `HitlError` that ends it is given to all who wait.
         """
@@ -140,6 +146,24 @@ class Runner:
                 await asyncio.sleep(0)  # steps and callers get their turn
             else:
                 await self._idle()
+        if self._drain_s > 0:
+            await self._drain(steps)
+
+    async def _drain(self, steps: Tasks) -> None:
+        """Let the steps that run end and be recorded; else a `once` step would be cut in two."""
+        self._draining = True
+        self._engine.rest()
+        try:
+            async with asyncio.timeout(self._drain_s):
+                while self._engine.has_running_steps:
+                    self._wakeup.clear()
+                    reports = self._arrivals.take_reports()
+                    if reports:
+                        await self._turn(reports, steps)
+                    else:
+                        await self._idle()
+        except TimeoutError:
+            return
 
     async def _restore(self) -> None:
         if self._tools.only is None:
@@ -218,7 +242,7 @@ class Runner:
         now = self._clock.now()
         for run_id, position in turn.touched.items():
             overdue = position.due is not None and position.due <= now
-            if run_id in self._waiters and not overdue:  # its timer comes first
+            if run_id in self._waiters and not overdue and not self._draining:  # timers come first
                 active = self._engine.look(run_id)
                 if active is not None and active.idle:
                     self._waiters.resolve(run_id, None if active.trimmed else tuple(active.events))

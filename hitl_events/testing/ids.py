@@ -31,5 +31,6 @@ class CountedIds(SystemIds):
         return DecisionId(self.command_id())
 
     def run_id(self) -> RunId:
-        """The next one."""
-        return RunId(self.command_id())
+        """The next one; whatever the prefix, it is a run id."""
+        self._made += 1
+        return RunId(f"run-{self._made}")

@@ -74,16 +74,16 @@ def _renamed(act: _Named) -> _Named:
 
 def _act(random: Random, depth: int) -> Act:
     drawn = random.random()
-    if drawn < 0.40:
+    if drawn < 0.42:
         return _step(random)
     if drawn < 0.70:
         return _gate(random)
     if drawn < 0.80:
         gate = replace(_gate(random), verdicts=("approve", "deny", REVISE))
         return LoopAct(gate=gate, revise=_step(random))
-    if drawn < 0.92 and depth > 0:
+    if drawn < 0.91 and depth > 0:
         return AllAct(branches=tuple(_branch(random, depth) for _ in range(random.randint(2, 3))))
-    return UndoAct() if drawn < 0.96 else DrawAct()
+    return UndoAct() if drawn < 0.97 else DrawAct()
 
 
 def _branch(random: Random, depth: int) -> tuple[Act, ...]:

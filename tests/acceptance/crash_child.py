@@ -18,7 +18,7 @@ from typing import Any
 from hitl_events import Outcome, Run, Runtime, recipe
 from hitl_events.adapters.sqlite import SqliteLog, log as sqlite_log
 from hitl_events.engine.engine import Engine
-from hitl_events.runtime import executor
+from hitl_events.recipes import values
 from hitl_events.runtime.partition import Partition
 from hitl_events.runtime.runner import Runner
 
@@ -114,7 +114,7 @@ def arm(point: str, nth: int) -> None:
     around(Runner, "_follow", "before_answer", "after_answer")
     around(Runner, "_restore", "before_restore", "after_restore")
     around(Runner, "_fire", "before_expiry", "after_expiry")
-    around(executor.values, "dump", "after_body")
+    around(values, "dump", "after_body")
     around(Partition, "close", "at_close")
     around(SqliteLog, "put", "before_put", "after_put")
 
@@ -151,14 +151,14 @@ async def script(directory: Path) -> Outcome:
 async def settle(runtime: Runtime, outcome: Outcome) -> Outcome:
     """Approve; where a crash left an uncertain step, say what the side effects show."""
     while outcome.status == "paused":
-        assert outcome.token is not None
+        token = outcome.token or ""
         if outcome.pause_kind == "reconcile":
             happened = "publish draft of cats" in effects[0].read_text().splitlines()
             verdict = "happened" if happened else "did_not_happen"
             data = {"output": "DRAFT OF CATS"} if happened else None
-            outcome = await runtime.decide(outcome.token, verdict, data=data)
+            outcome = await runtime.decide(token, verdict, data=data)
         else:
-            outcome = await runtime.decide(outcome.token, "approve", decision_id="d1")
+            outcome = await runtime.decide(token, "approve", decision_id="d1")
             acknowledge("approved")
     return outcome
 

@@ -90,7 +90,7 @@ def test_the_commands_of_a_page_do_what_it_says(page: Path, tmp_path: Path) -> N
 def test_the_code_of_a_page_runs(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """All Python of a page, top to bottom, is one program; its `main` runs. JSON and TOML parse."""
+    """All Python of a page is one program; its tests and `main` run. JSON and TOML parse."""
     monkeypatch.chdir(tmp_path)
     program: dict[str, Any] = {"__name__": "page"}
 
@@ -103,6 +103,8 @@ def test_the_code_of_a_page_runs(
         elif language == "toml":
             tomllib.loads(text)
 
+    for name in [each for each in program if each.startswith("test_")]:
+        program[name]()
     if "main" in program:
         asyncio.run(program["main"]())
 

@@ -38,13 +38,14 @@ class Clients:
         self._made += 1
         return f"{prefix}:{self._made}"
 
-    def start(self, run_id: str, recipe: str) -> Sent:
-        """A new run, now and then of a recipe that nobody knows."""
+    def start(self, run_id: str | None, recipe: str) -> Sent:
+        """A new run, now and then of a recipe that nobody knows; without an id it gets one."""
         dead: tuple[Reason, ...] = ("run_exists",)
         if self._random.random() < 0.04:
             recipe, dead = "nobody-knows", ("run_exists", "unknown_recipe")
-        fields = {"recipe": recipe, "input": self.fresh("out"), "run_id": run_id}
-        return self._sent("start", fields, run_id, dead=dead)
+        fields = {"recipe": recipe, "input": self.fresh("out")}
+        named = {} if run_id is None else {"run_id": run_id}
+        return self._sent("start", fields | named, run_id, dead=dead)
 
     def start_again(self, first: Sent) -> Sent:
         """The same start, redelivered; or another one with its id."""
@@ -145,14 +146,14 @@ class Clients:
         return self._sent("decide", fields, ledger.run_id, dead=("invalid_token",))
 
     def _repeat(self, ledger: Ledger, pause: Pause, fields: dict[str, Any]) -> Sent:
-        """An earlier decision with an id of its own once more, word for word."""
+        """An earlier decision once more, word for word; without an id of its own it is another."""
         first = self._earlier()
         if first is None:
             return self._decide(ledger, pause, fields)
         return self._again(first, {})
 
     def _conflict(self, ledger: Ledger, pause: Pause, fields: dict[str, Any]) -> Sent:
-        """The id of an earlier decision on other content."""
+        """The id of an earlier decision, if it had one, on other content."""
         first = self._earlier()
         if first is None:
             return self._decide(ledger, pause, fields)
@@ -163,15 +164,14 @@ class Clients:
 
     def _again(self, first: Sent, other: Mapping[str, Any]) -> Sent:
         sent = self._sent("decide", {**first.fields, **other}, first.run_id)
-        sent.pause, sent.decision_id = first.pause, first.decision_id
+        sent.pause, sent.decision_id = first.pause, first.fields.get("decision_id")
         return sent
 
     def _decide(self, ledger: Ledger, pause: Pause, fields: dict[str, Any]) -> Sent:
         sent = self._sent("decide", fields, ledger.run_id)
         sent.pause = pause.event.seq
         sent.decision_id = fields.get("decision_id")
-        if sent.decision_id is not None:
-            self._past.append(sent)
+        self._past.append(sent)
         return sent
 
     def _token(self, ledger: Ledger, pause: Pause) -> str:

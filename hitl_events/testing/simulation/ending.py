@@ -69,8 +69,8 @@ def _go_on(world: World) -> None:
 
 def _check_work(world: World) -> None:
     """Nothing moves now: every step that a recipe waits for is under way, or waits as it should."""
-    owner = world.owner
-    under_way = {(each.run_id, each.request.key) for each in owner.steps} if owner else set()
+    assert world.owner is not None
+    under_way = {(each.run_id, each.request.key) for each in world.owner.steps}
     for ledger in world.ledgers():
         if ledger.ended or ledger.blocked:
             continue

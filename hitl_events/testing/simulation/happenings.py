@@ -22,7 +22,8 @@ def _start(world: World) -> None:
     number = len(world.starts)
     if number >= RUNS_MAX:
         return
-    world.send(world.clients.start(f"r{number + 1}", RECIPE))
+    run_id = f"r{number + 1}" if world.random.random() < 0.8 else None
+    world.send(world.clients.start(run_id, RECIPE))
 
 
 def _start_again(world: World) -> None:
@@ -115,14 +116,14 @@ _HAPPENINGS: tuple[tuple[float, Callable[[World], None]], ...] = (
     (8, _decide),
     (1, _race),
     (0.7, _strange),
-    (0.8, _cancel),
+    (1.2, _cancel),
     (0.7, _unblock),
     (7, World.end_step),
     (4, World.pass_time),
     (0.8, _crash),
     (1, _crash_in_turn),
     (0.4, _zombie),
-    (0.25, _deploy),
+    (0.4, _deploy),
     (0.6, _short_lived),
 )
 _TOTALS = tuple(accumulate(weight for weight, _ in _HAPPENINGS))

@@ -34,7 +34,7 @@ from hitl_events.testing.simulation.ledger import Ledger, Pause, StepKey, Violat
 from hitl_events.testing.simulation.rulings import expected_ruling
 from hitl_events.testing.simulation.sent import Place, Sent
 
-_FACT = re.compile(r"(?:out|dec|schedule|intake):[\w.:]+")
+_FACT = re.compile(r"(?:out|dec|schedule|intake):[\w.:~-]+")
 
 
 class Oracle:

@@ -246,7 +246,7 @@ class World:
         assert owner is not None
         ticket = len(self._calls) + 1
         name: Any = "Decide" if sent.kind == "decide" else _COMMANDS[sent.kind]
-        submission, _ = self._caller.call(name, sent.fields)
+        submission, sent.run_id = self._caller.call(name, sent.fields)
         command: Any = submission.command
         at_ms = micros(command.origin.arrived_at) // 1000
         source = Source(topic=CALL, partition=0, offset=ticket, timestamp_ms=at_ms)
@@ -276,8 +276,11 @@ class World:
             source=nowhere,
         )
         offset = done(self.eye.put(record))
-        source = done(self.eye.take(offset - 1, 1))[0].source
+        record = done(self.eye.take(offset - 1, 1))[0]
+        source = record.source
         sent.arrived_at = moment(source.timestamp_ms * 1000)
+        command = read_inbound(record, arrived_at=sent.arrived_at)
+        sent.run_id = command.run_id if isinstance(command, StartRun) else sent.run_id
         sent.durable = True
         if decides and sent.decision_id is None:
             sent.decision_id = f"{_INTAKE}:0:{offset}:{source.timestamp_ms}"
@@ -315,7 +318,8 @@ class World:
             return
         start = owner.steps.pop(self.random.randrange(len(owner.steps)))
         self._nonce += 1
-        report = ended(self.random, start, f"out:{self._nonce}", well=self.calm)
+        well = self.calm and self.random.random() < 0.8
+        report = ended(self.random, start, f"out:{self._nonce}", well=well)
         if report.output is not None:
             key = (start.run_id, start.request.key)
             self.oracle.outputs.setdefault(key, set()).add(report.output)
