@@ -246,7 +246,7 @@ class Driver:
 
     def begin_undo(self) -> None:
         """After a cancellation, once nothing of the run is under way: take back, then end."""
-        if self._cancelling is None or self._undoing:
+        if self._cancelling is None or self._undoing or self._still_undoing():
             return
         self._undoing = True
         ending = RunCancelled(reason=self._cancelling.reason)
@@ -254,6 +254,10 @@ class Driver:
             self._undo_then(ending)
         else:
             self.ending = ending
+
+    def _still_undoing(self) -> bool:
+        """An undo that was begun before the cancellation, and may wait for its next attempt."""
+        return any(kind == "undo" for kind, _, _ in self.waits)
 
     def _undo_then(self, ending: RunEnd) -> None:
         def ended(_result: Any, _error: Exception | None) -> None:

@@ -211,10 +211,14 @@ class Oracle:
         wanted = self.undone_on_cancel(ledger.run_id)
         left = [
             key
-            for key, step in ledger.steps.items()
+            for key, step in list(ledger.steps.items())
             if key[0] == "step" and step.over == "completed" and key[1] in wanted
             if not ledger.step(("undo", *key[1:])).over
         ]
+        if not ledger.blocked:
+            left += [
+                key for key, step in ledger.steps.items() if key[0] == "undo" and not step.over
+            ]
         demand("P4", not left, "all undone before RunCancelled", ledger.run_id, left)
         ledger.end("RunCancelled")
 

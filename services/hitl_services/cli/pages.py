@@ -72,7 +72,9 @@ class OutcomePage:
         if outcome.run_id is None:
             return
         recipe = f"{harmless(outcome.recipe or '')} {harmless(outcome.version or '')}"
-        status = (outcome.status, STYLES[outcome.status])
+        # A refusal leaves the run as it was: "error" would read as if it were that of the run.
+        refusal = any("winner" in entry.data for entry in outcome.diagnostics)
+        status = ("refused" if refusal else outcome.status, STYLES[outcome.status])
         yield [status, "  ", (recipe, "bold"), f"  run {outcome.run_id}  event {outcome.seq}"]
 
     def _diagnostics(self) -> Iterator[Line]:

@@ -24,6 +24,12 @@ async def gated(run: Run, input: Any) -> Any:
     return [made.verdict, await run.step(aecho, input, name="publish", once=True)]
 
 
+@recipe("plain", version="1")
+async def plain(run: Run, input: Any) -> Any:
+    made = await run.gate("g")
+    return [made.verdict, await run.step(aecho, input, name="publish")]
+
+
 class Broken:
     """An opening of a log whose `append` raises when it is told to: before or after the write."""
 
@@ -122,7 +128,7 @@ async def test_a_waiting_process_goes_on_when_the_owner_dies(place: Place) -> No
         return body
 
     async with asyncio.timeout(20):
-        owner = place.open(made("owner", hangs=True))
+        owner = place.open(made("owner", hangs=True), drain_s=0)
         await owner.__aenter__()
         async with place.open(made("other", hangs=False)) as other:
             call = asyncio.create_task(other.run("slow", run_id="a"))
@@ -193,7 +199,8 @@ async def test_what_was_running_runs_again_after_a_failed_commit(place: Place) -
         log.raises = [("before", LogUnavailable("the disk is full"))]
         with pytest.raises(LogUnavailable):
             await runtime.run("r", 1)
-        await asyncio.wait([call])
+        with pytest.raises(LogUnavailable):
+            await call
         hang.set()
         outcome = await runtime.run("slow", run_id="a")
 
@@ -204,16 +211,31 @@ async def test_what_was_running_runs_again_after_a_failed_commit(place: Place) -
 async def test_an_unknown_end_of_a_commit_is_read_from_the_log(place: Place) -> None:
     """Where `append` raises although it has written, the decision counts once; again is a repeat."""
     log = Broken(place.log())
-    async with place.open(gated, log=log) as runtime, asyncio.timeout(20):
-        paused = await runtime.run("r", 1, run_id="a")
+    async with place.open(plain, log=log) as runtime, asyncio.timeout(20):
+        paused = await runtime.run("plain", 1, run_id="a")
         log.raises = [("after", LogUnavailable("lost the answer"))]
         with pytest.raises(LogUnavailable):
             await runtime.decide(paused.token or "", "approve", decision_id="d")
         again = await runtime.decide(paused.token or "", "approve", decision_id="d")
         events = story(await runtime.history(RunId("a")))
 
-    assert again.status == "ok"
+    assert again.artefact["result"] == ["approve", 1]
     assert [line for line in events if "Decision" in line] == ["DecisionReceived g approve"]
+
+
+async def test_an_intent_whose_commit_has_an_unknown_end_is_asked_for(place: Place) -> None:
+    """A once step whose StepStarted was written by such a commit has not begun; a human says so."""
+    log = Broken(place.log())
+    async with place.open(gated, log=log) as runtime, asyncio.timeout(20):
+        paused = await runtime.run("r", 1, run_id="a")
+        log.raises = [("after", LogUnavailable("lost the answer"))]
+        with pytest.raises(LogUnavailable):
+            await runtime.decide(paused.token or "", "approve", decision_id="d")
+        asked = await runtime.decide(paused.token or "", "approve", decision_id="d")
+        ended = await runtime.decide(asked.token or "", "did_not_happen")
+
+    assert asked.pause_kind == "reconcile"
+    assert ended.artefact["result"] == ["approve", 1]
 
 
 async def test_a_start_whose_commit_failed_can_be_made_again(place: Place) -> None:

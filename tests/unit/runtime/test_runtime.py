@@ -84,7 +84,7 @@ async def test_what_ran_when_the_process_ended_runs_again(place: Place) -> None:
     async def slow(run: Run, input: Any) -> Any:
         return await run.step(step)
 
-    async with place.open(slow) as runtime:
+    async with place.open(slow, drain_s=0) as runtime:
         call = asyncio.create_task(runtime.run("slow", run_id="a"))
         while not begun:
             await asyncio.sleep(0)
@@ -109,7 +109,7 @@ async def test_a_once_step_that_is_cut_is_asked_for(place: Place) -> None:
     async def once(run: Run, input: Any) -> Any:
         return await run.step(send, once=True)
 
-    async with place.open(once) as runtime:
+    async with place.open(once, drain_s=0) as runtime:
         call = asyncio.create_task(runtime.run("once", run_id="a"))
         await begun.wait()
     await asyncio.wait([call])
@@ -417,7 +417,7 @@ async def test_closing_leaves_nothing_behind(
     async def slow(run: Run, input: Any) -> Any:
         await run.step(hang.wait, name="hang")
 
-    async with place.open(slow, gated) as runtime:
+    async with place.open(slow, gated, drain_s=0) as runtime:
         calls = [asyncio.create_task(runtime.run("slow")) for _ in range(3)]
         forgotten = asyncio.create_task(runtime.run("slow"))
         await runtime.run("r")
