@@ -330,7 +330,7 @@ class LocalRuntime:
         finally:
             self._keeper = None
 
-    async def run(self, recipe: Any, input_: Any, *, run_id: str | None = None) -> Outcome:
+    async def run(self, recipe: Any, input_: Any, /, *, run_id: str | None = None) -> Outcome:
         """`Runtime.run` on the process-local log."""
         async with self._open() as runtime:
             return await runtime.run(recipe, input_, run_id)

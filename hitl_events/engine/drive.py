@@ -158,10 +158,11 @@ class Drive:
     def _drive_on(
         self, active: ActiveRun, found: RegisteredRecipe, starts: list[StepStart], now: datetime
     ) -> None:
+        run = active.run
         while True:
             driver = self._deliver(active, found)
             requests = driver.requests()
-            if not requests and active.run.phase == "cancelling" and not active.running:
+            if not requests and run.phase == "cancelling" and not active.running:
                 driver.begin_undo()
                 requests = driver.requests()
             if not requests:
@@ -169,7 +170,7 @@ class Drive:
             for request in requests:
                 self._fulfil(active, request, starts, now)
         starts += self._steps.retries(active, now)
-        if active.run.seq > EVENTS_PER_RUN_MAX and not active.run.ended:
+        if run.seq > EVENTS_PER_RUN_MAX and not run.ended:
             message = f"expected at most {EVENTS_PER_RUN_MAX} events in one run, found more"
             raise RecipeStopped("recipe.stuck", message)
 

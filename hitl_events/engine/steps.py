@@ -23,7 +23,7 @@ from hitl_events.domain.reconcile import (
     VERDICTS,
 )
 from hitl_events.domain.requests import StepRequest
-from hitl_events.domain.state import StepKey, uncertain_gate, unfinished
+from hitl_events.domain.state import StepKey, uncertain_gate
 from hitl_events.domain.values import digest
 from hitl_events.engine.active import ActiveRun
 from hitl_events.engine.inputs import StepReport, StepStart
@@ -44,23 +44,25 @@ class Steps:
 
     def request(self, active: ActiveRun, request: StepRequest, now: datetime) -> list[StepStart]:
         """A step that the recipe waits for, seen for the first time or after a restart."""
-        held = active.run.steps.get(request.key)
-        if active.run.phase != "active" and request.key[0] == "step":
+        run, key = active.run, request.key
+        held = run.steps.get(key)
+        if run.phase != "active" and key[0] == "step":
             return []  # cancelled: nothing new begins but what takes back
-        if held is None and request.key not in active.running:
+        if held is None and key not in active.running:
             return [self._begin(active, request, 1, now)]
-        if held is not None and held.status == "started" and request.key not in active.running:
-            self._ask(active, request.key, held.attempt, now)
+        if held is not None and held.status == "started" and key not in active.running:
+            self._ask(active, key, held.attempt, now)
         return []
 
     def retries(self, active: ActiveRun, now: datetime) -> list[StepStart]:
         """The steps whose pause before the next attempt is over."""
+        run = active.run
         ready = [
             (key, step.attempt)
-            for key, step in unfinished(active.run)
+            for key, step in run.steps.items()
             if step.retry_at is not None
-            and step.retry_at <= max(now, active.run.recorded_at)
-            and (active.run.phase == "active" or key[0] == "undo")
+            and step.retry_at <= max(now, run.recorded_at)
+            and (run.phase == "active" or key[0] == "undo")
         ]
         return [
             self._begin(active, active.requests[key], attempt + 1, now)

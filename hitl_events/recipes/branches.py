@@ -70,14 +70,14 @@ class Branches:
 
     def start(self, body: Body) -> None:
         """Begin a root branch; `on_end` gets its result or its error."""
-        self._push(Branch(body, (), None), None, None)
+        self._advance(Branch(body, (), None), None, None)
         self._pump()
 
     def settle(self, key: WaitKey, result: Any, error: Exception | None) -> None:
         """A result for the branch that waits for `key`."""
         _, branch = self.waits.pop(key)
         if not branch.closed:
-            self._push(branch, result, error)
+            self._advance(branch, result, error)  # nothing else is ready between two results
             self._pump()
 
     def drop(self, key: WaitKey) -> None:

@@ -13,11 +13,20 @@ from hitl_events.recipes.plan import Plan
 class Host(Protocol):
     """The part of `Runtime` that handles use."""
 
-    async def run(self, recipe: Any, input_: Any, *, run_id: str | None = None) -> Outcome:
+    async def run(self, recipe: Any, input_: Any, /, *, run_id: str | None = None) -> Outcome:
         """Start a run, or take it up, until it pauses or ends."""
         ...
 
-    async def decide(self, token: str, verdict: str, **fields: Any) -> Outcome:
+    async def decide(
+        self,
+        token: str,
+        verdict: str,
+        *,
+        notes: str | None = None,
+        data: Any = None,
+        decision_id: str | None = None,
+        decided_by: str | None = None,
+    ) -> Outcome:
         """Bring a decision and drive the run on."""
         ...
 

@@ -162,6 +162,8 @@ def _plain(value: Any, path: str, depth: int) -> Any:
     """Models, dataclasses and enums inside as JSON; `canonical` refuses what is left strange."""
     if depth > canonical.DEPTH_MAX:
         raise NotSerialisable(path, f"nesting deeper than {canonical.DEPTH_MAX} (or a cycle)")
+    if type(value) in _JSON_SCALARS:
+        return value  # most are, and what is asked below takes 1 us
     if isinstance(value, Enum):
         return value.value
     is_dataclass = dataclasses.is_dataclass(value) and not isinstance(value, type)

@@ -53,7 +53,6 @@ class Arrivals:
                 break
         return taken
 
-
     def take_reports(self) -> list[Input]:
         """The ends of steps alone, where nothing else is to be ruled on any more."""
         waiting = list(self.own)

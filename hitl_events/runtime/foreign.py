@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 
 @contextmanager
-def outside_of_tasks() -> Iterator[None]:
+def outside_of_tasks() -> Generator[None, None, None]:
     """No current task inside: `asyncio.timeout` in a recipe raises there, instead of cancelling us.
 
     The two calls are asyncio's documented support for those who run code in place of a task

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Protocol
@@ -35,7 +36,7 @@ POLL_S = 0.01
 """How often the intake is looked at for records of other processes (a look costs 2 us)."""
 
 DRAIN_S = 5.0
-"""What the steps that run may take to end when their runtime is closed: half of what SIGTERM has."""
+"""What running steps may take to end when their runtime is closed: half of what SIGTERM has."""
 
 RETRY_DUE_S = 1.0
 """Pause before a timer is looked at again whose run could not act on it."""
@@ -153,17 +154,18 @@ class Runner:
         """Let the steps that run end and be recorded; else a `once` step would be cut in two."""
         self._draining = True
         self._engine.rest()
-        try:
+        with suppress(TimeoutError):
             async with asyncio.timeout(self._drain_s):
                 while self._engine.has_running_steps:
-                    self._wakeup.clear()
-                    reports = self._arrivals.take_reports()
-                    if reports:
-                        await self._turn(reports, steps)
-                    else:
-                        await self._idle()
-        except TimeoutError:
-            return
+                    await self._record_ends(steps)
+
+    async def _record_ends(self, steps: Tasks) -> None:
+        self._wakeup.clear()
+        reports = self._arrivals.take_reports()
+        if reports:
+            await self._turn(reports, steps)
+        else:
+            await self._idle()
 
     async def _restore(self) -> None:
         if self._tools.only is None:
@@ -235,8 +237,9 @@ class Runner:
     async def _follow(self, turn: Turn) -> None:
         for ticket, answer in turn.answers:
             waiter = self._tickets.pop(ticket)
-            if answer.run_id in turn.touched and self._waits_for_rest(answer):
-                self._waiters.add(answer.run_id, waiter, answer)
+            run_id = answer.run_id
+            if run_id is not None and run_id in turn.touched and self._waits_for_rest(answer):
+                self._waiters.add(run_id, waiter, answer)
             elif not waiter.done():
                 waiter.set_result((answer, None))
         now = self._clock.now()

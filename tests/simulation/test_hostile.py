@@ -60,7 +60,7 @@ async def mute(_: Any) -> None:
 
 async def cancels_itself(_: Any) -> None:
     """Lets the cancellation of something of its own out."""
-    task = asyncio.create_task(asyncio.sleep(60))
+    task = asyncio.create_task(asyncio.Event().wait())
     task.cancel()
     await task
 

@@ -186,7 +186,8 @@ class World:
     ) -> Decide:
         """A decision with the token of an open gate (the first, if none is named)."""
         origin = self.origin(given.pop("arrived_at", None))
-        said = {"token": given.pop("token", None) or self.token(gate, run_id), "verdict": verdict}
+        said: dict[str, Any] = {"verdict": verdict}
+        said["token"] = given.pop("token", None) or self.token(gate, run_id)
         said |= {name: given.pop(name, None) for name in ("notes", "decided_by", "draft_digest")}
         data = given.pop("data", None)
         said["data"] = None if data is None else canonical.dumps(data)

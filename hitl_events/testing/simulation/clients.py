@@ -91,6 +91,10 @@ class Clients:
         fields = {name: held for name, held in fields.items() if held is not None}
         return self._decide(ledger, pause, fields)
 
+    def unknown_verdict(self, ledger: Ledger, pause: Pause) -> Sent:
+        """A decision with a verdict that no gate offers."""
+        return self._unknown_verdict(ledger, pause, self._honest(ledger, pause))
+
     def strange(self) -> tuple[bytes, Sent]:
         """Bytes for the intake that are no decision, or one with a field that is none."""
         value = self._random.choice((*_STRANGE, b'{"token":"hitl_x","verdict":"approve","why":1}'))

@@ -8,6 +8,7 @@ from hashlib import sha256
 from hitl_events.domain.events import RunStarted
 from hitl_events.domain.evolve import fold
 from hitl_events.domain.outcome import canonical_outcome
+from hitl_events.domain.refusals import REJECTED_PER_RUN_MAX, Reason
 from hitl_events.domain.requests import StepRequest
 from hitl_events.domain.state import status
 from hitl_events.domain.values import RunId
@@ -22,6 +23,19 @@ from hitl_events.testing.simulation.sent import CALL, Sent
 from hitl_events.testing.simulation.world import World
 from hitl_events.testing.stage import StillWatch
 
+RULED: frozenset[Reason] = frozenset(
+    (
+        "conflict",
+        "token_used",
+        "token_expired",
+        "superseded",
+        "run_ended",
+        "artefact_changed",
+        "unknown_verdict",
+        "invalid_data",
+    )
+)
+"""What a decision with a good token may be refused for; a letter where the run has enough of it."""
 ROUNDS_MAX = 300
 """A plot has at most 40 acts; each takes a few rounds."""
 
@@ -68,7 +82,12 @@ def _go_on(world: World) -> None:
 
 
 def _check_work(world: World) -> None:
-    """Nothing moves now: every step that a recipe waits for is under way, or waits as it should."""
+    """Nothing moves now: every step that a recipe waits for is under way, or waits as it should.
+
+    Where the code was changed, a paused run may now wait for more: it hears that with a decision.
+    """
+    if world.codes_used > 1:
+        return
     assert world.owner is not None
     under_way = {(each.run_id, each.request.key) for each in world.owner.steps}
     for ledger in world.ledgers():
@@ -130,7 +149,6 @@ def _check_sent(oracle: Oracle, sent: Sent) -> None:
     demand("P2", len(sent.answers) <= 1, "one answer", sent, sent.answers)
     if letters:
         reason = letters[0].reason
-        demand("P2", reason in sent.dead, "a reason that fits", sent, sent.dead, reason)
         _check_letter(oracle, sent, reason)
     if not sent.answers:
         demand("P2", not sent.durable and sent.place[0] == CALL, "an answer", sent)
@@ -140,12 +158,19 @@ def _check_sent(oracle: Oracle, sent: Sent) -> None:
         _check_answer(oracle, sent, answer, events[0].seq)
     elif letters:
         demand("P2", answer.reason == letters[0].reason, "the letter's reason", sent)
+        named = answer.winner is not None or answer.reason != "token_used"
+        demand("P3", named, "the winner's name", sent)
     else:
         _check_repeat(oracle, sent, answer)
 
 
 def _check_letter(oracle: Oracle, sent: Sent, reason: str) -> None:
     ledger = oracle.ledgers.get(sent.run_id or "")
+    full = ledger is not None and ledger.rejected == REJECTED_PER_RUN_MAX and sent.pause is not None
+    fits = reason in sent.dead or (full and reason in RULED)
+    demand("P2", fits, "a reason that fits", sent, sent.dead, reason)
+    if sent.kind == "decide":
+        return
     if reason == "run_ended":
         demand("P2", ledger is not None and ledger.ended, "an ended run", sent)
     if reason == "run_exists":

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import accumulate
 
+from hitl_events.domain.refusals import REJECTED_PER_RUN_MAX
 from hitl_events.domain.values import RunId
 from hitl_events.testing.simulation.world import RECIPE, RUNS_MAX, World
 
@@ -19,7 +20,7 @@ def live(world: World, steps: int) -> None:
 
 
 def _start(world: World) -> None:
-    number = len(world.starts)
+    number = len(world.post.starts)
     if number >= RUNS_MAX:
         return
     run_id = f"r{number + 1}" if world.random.random() < 0.8 else None
@@ -27,8 +28,8 @@ def _start(world: World) -> None:
 
 
 def _start_again(world: World) -> None:
-    if world.starts:
-        world.send(world.clients.start_again(world.random.choice(world.starts)))
+    if world.post.starts:
+        world.send(world.clients.start_again(world.random.choice(world.post.starts)))
 
 
 def _decide(world: World) -> None:
@@ -45,9 +46,17 @@ def _race(world: World) -> None:
             world.send(world.clients.good(*found))
 
 
+def _flood(world: World) -> None:
+    """More bad decisions than a run keeps as events."""
+    found = world.some_pause()
+    if found is not None:
+        for _ in range(REJECTED_PER_RUN_MAX):
+            world.send(world.clients.unknown_verdict(*found))
+
+
 def _strange(world: World) -> None:
     raw, sent = world.clients.strange()
-    world.put(sent, raw)
+    world.post.put(sent, raw)
 
 
 def _cancel(world: World) -> None:
@@ -115,12 +124,14 @@ _HAPPENINGS: tuple[tuple[float, Callable[[World], None]], ...] = (
     (1, _start_again),
     (8, _decide),
     (1, _race),
+    (0.01, _flood),
     (0.7, _strange),
     (1.2, _cancel),
     (0.7, _unblock),
     (7, World.end_step),
     (4, World.pass_time),
     (0.8, _crash),
+    (0.4, World.close),
     (1, _crash_in_turn),
     (0.4, _zombie),
     (0.4, _deploy),

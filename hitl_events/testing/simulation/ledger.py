@@ -77,6 +77,7 @@ class Ledger:
     facts: set[str] = field(default_factory=set[str])
     cancelling: bool = False
     blocked: bool = False
+    rejected: int = 0
     ended: str = ""
 
     @property

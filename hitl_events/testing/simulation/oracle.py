@@ -28,10 +28,11 @@ from hitl_events.domain.events import (
     StepFailed,
     StepStarted,
 )
+from hitl_events.domain.refusals import REJECTED_PER_RUN_MAX
 from hitl_events.engine.inputs import StepStart
 from hitl_events.ports import Codec, DeadLetter
 from hitl_events.testing.simulation.ledger import Ledger, Pause, StepKey, Violation, demand
-from hitl_events.testing.simulation.rulings import expected_ruling
+from hitl_events.testing.simulation.rulings import Ruling, expected_ruling
 from hitl_events.testing.simulation.sent import Place, Sent
 
 _FACT = re.compile(r"(?:out|dec|schedule|intake):[\w.:~-]+")
@@ -47,6 +48,7 @@ class Oracle:
         self.sent: dict[Place, Sent] = {}
         self.begun: set[tuple[str, StepKey, int]] = set()
         self.outputs: dict[tuple[str, StepKey], set[bytes]] = {}
+        self.code_was_changed = False
         self.undone_on_cancel: Callable[[str], set[str]] = lambda _run_id: set()
         self._codec = codec
 
@@ -192,10 +194,14 @@ class Oracle:
         sent = self._sender(event)
         ruling = expected_ruling(ledger, sent)
         found = (event.reason, event.winner_decision_id)
+        if self.code_was_changed and found == ("invalid_data", None) and ruling.reason is None:
+            ruling = Ruling(reason="invalid_data")  # other code may take other data
         demand("P3", found == (ruling.reason, ruling.winner), "another answer", ruling, sent, event)
         demand("P2", not ruling.in_time, "a decision that came in time to win", sent, event)
         _same_content(sent, event)
         ledger.bound.setdefault(event.decision_id, event)
+        ledger.rejected += 1
+        demand("P2", ledger.rejected <= REJECTED_PER_RUN_MAX, "a limit to refusals", event)
 
     def _closed(self, ledger: Ledger, event: GateClosed) -> None:
         pause = ledger.pause(event.gate, event.occurrence)
@@ -217,7 +223,9 @@ class Oracle:
         ]
         if not ledger.blocked:
             left += [
-                key for key, step in ledger.steps.items() if key[0] == "undo" and not step.over
+                key
+                for key, step in ledger.steps.items()
+                if key[0] == "undo" and step.attempt > 0 and not step.over
             ]
         demand("P4", not left, "all undone before RunCancelled", ledger.run_id, left)
         ledger.end("RunCancelled")

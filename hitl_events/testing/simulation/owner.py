@@ -211,6 +211,14 @@ class Owner:
             pause = self._clock.now() + timedelta(seconds=RETRY_DUE_S)
             self._next_due = max(self._next_due, pause)
 
+    def drain(self) -> bool:
+        """It is closed in an orderly way: nothing new begins, what ends is still recorded."""
+        self.engine.rest()
+        reports = self._arrivals.take_reports()
+        if reports:
+            self._take(reports)
+        return bool(reports)
+
     def report(self, report: StepReport) -> None:
         """The end of an attempt, as the executor gives it."""
         self.queue.append(report)

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import timedelta
 from random import Random
-from typing import Any
 
 from hitl_events.adapters.avro import AvroCodec
 from hitl_events.adapters.calls import Caller
-from hitl_events.adapters.inbound import command_json, decision_json, read_inbound
 from hitl_events.adapters.memory import Crashed, MemoryLog
-from hitl_events.domain.commands import StartRun
-from hitl_events.domain.events import Source
 from hitl_events.domain.token import TokenKeys
-from hitl_events.domain.values import RunId, micros, moment
+from hitl_events.domain.values import RunId
 from hitl_events.engine.inputs import StepStart, Submission, Wake
 from hitl_events.engine.tools import Tools
 from hitl_events.engine.turn import Turn
@@ -30,17 +25,16 @@ from hitl_events.testing.simulation.history import History
 from hitl_events.testing.simulation.ledger import Ledger, Pause, demand
 from hitl_events.testing.simulation.oracle import Oracle
 from hitl_events.testing.simulation.owner import Owner, done, pieces, read
-from hitl_events.testing.simulation.sent import CALL, Sent
+from hitl_events.testing.simulation.post import Post
+from hitl_events.testing.simulation.sent import Sent
 from hitl_events.testing.simulation.steps import ended
 from hitl_events.testing.simulation.transcripts import Transcripts
 from hitl_events.testing.stage import StillWatch
 
 RECIPE, VERSION = "played", "1"
 RUNS_MAX = 3
-_INTAKE = "intake"
 _LETTERS_MAX = 10_000
 _KEY = b"the token key of simulated worlds"
-_COMMANDS = {"start": "StartRun", "cancel": "CancelRun", "unblock": "UnblockRun"}
 
 
 class World:
@@ -55,6 +49,7 @@ class World:
         self.oracle = Oracle(self.codec)
         self.clients = Clients(random, self.keys, self.clock)
         self.history = History()
+        self.post = Post(self.eye, self._caller(), self.oracle, self.history)
         self.transcripts = Transcripts()
         self.book = PlotBook()
         self.codes = self._codes()
@@ -63,16 +58,16 @@ class World:
         self.calm = False
         self.doomed = False
         self.owner: Owner | None = None
-        self.starts: list[Sent] = []
         self._make_owner = make_owner
-        self._ids = CountedIds(lambda: random.randbytes(16), "dec:own")
-        self._caller = Caller(self.keys, self._ids, self.clock, "runtime")
-        self._calls: dict[int, Sent] = {}
         self._read_events = 0
         self._read_letters = 0
         self._nonce = 0
         self._cached_runs_max = random.choice((1, 1, 2, 512))
         self._batch_inputs_max = random.choice((1, 3, 512))
+
+    def _caller(self) -> Caller:
+        ids = CountedIds(lambda: self.random.randbytes(16), "dec:own")
+        return Caller(self.keys, ids, self.clock, "runtime")
 
     # recipes
 
@@ -94,6 +89,7 @@ class World:
         """Deploy the recipe as it was first (0), or as it was changed (1)."""
         self.history.say("deploys code", index)
         self._used.add(index)
+        self.oracle.code_was_changed = self.codes_used > 1
         self.code = self.codes[index]
         self.book.put(self.code)
 
@@ -137,11 +133,21 @@ class World:
 
     def turn(self) -> bool:
         """One turn of the owner, which may be its last; True if there was anything to do."""
-        owner = self.owner
-        if owner is None:
-            return False
+        return self.owner is not None and self._may_die(self.owner.turn)
+
+    def close(self) -> None:
+        """The owner's process is stopped in an orderly way; it may die of it all the same."""
+        for _ in range(self.random.randint(1, 5)):
+            if self.owner is not None:
+                self._may_die(self.owner.drain)
+                self.end_step()
+        if self.owner is not None:
+            self._may_die(self.owner.drain)
+        self.crash()
+
+    def _may_die(self, act: Callable[[], bool]) -> bool:
         try:
-            return owner.turn()
+            return act()
         except Crashed:
             self.history.say("crashed in the turn")
         except LogUnavailable:
@@ -172,12 +178,8 @@ class World:
     # Surroundings
 
     def read(self, record: InboundRecord) -> Submission:
-        """A record of the intake, as the embedded runtime reads it."""
-        arrived_at = moment(record.source.timestamp_ms * 1000)
-        command = read_inbound(record, arrived_at=arrived_at)
-        if isinstance(command, StartRun):
-            command = replace(command, seed=self._ids.seed())
-        return Submission(command=command, record=lambda: record, settles=record.source.offset)
+        """A record of the intake as the engine takes it."""
+        return self.post.read(record)
 
     def intake_was_read(self) -> None:
         """Now and then somebody decides, just in time, and time passes before the turn begins."""
@@ -194,7 +196,7 @@ class World:
             self.clock.advance(self.random.choice((0.001, 0.5, 3.0)))
             return
         end, ledger, pause = self.random.choice(ends)
-        self.put(self.clients.good(ledger, pause))
+        self.post.put(self.clients.good(ledger, pause))
         self.clock.advance(max(end - self.clock.now(), timedelta(0)) + timedelta(milliseconds=2))
 
     def committed(self, owner: Owner, turn: Turn) -> None:
@@ -220,7 +222,7 @@ class World:
 
     def answered(self, ticket: int, answer: Answer) -> None:
         """An own call has its answer."""
-        self._calls[ticket].answers.append(answer)
+        self.post.answered(ticket, answer)
 
     def _see(self) -> None:
         values = read(self.eye, self._read_events)
@@ -238,60 +240,12 @@ class World:
         if self.owner is not None and self.random.random() < 0.5:
             self.call(sent)
         else:
-            self.put(sent)
+            self.post.put(sent)
 
     def call(self, sent: Sent) -> None:
         """An own call of the owner; it is lost if that dies before it is recorded."""
-        owner = self.owner
-        assert owner is not None
-        ticket = len(self._calls) + 1
-        name: Any = "Decide" if sent.kind == "decide" else _COMMANDS[sent.kind]
-        submission, sent.run_id = self._caller.call(name, sent.fields)
-        command: Any = submission.command
-        at_ms = micros(command.origin.arrived_at) // 1000
-        source = Source(topic=CALL, partition=0, offset=ticket, timestamp_ms=at_ms)
-        command = replace(command, origin=replace(command.origin, source=source))
-        sent.arrived_at = command.origin.arrived_at
-        sent.decision_id = getattr(command, "decision_id", None)
-        record = replace(submission.record(), source=source)
-        self._calls[ticket] = sent
-        self._sent(sent, CALL, ticket)
-        owner.queue.append(
-            replace(submission, command=command, record=lambda: record, ticket=ticket)
-        )
-
-    def put(self, sent: Sent, value: bytes | None = None) -> None:
-        """A record for the intake: durable, so it must be settled whatever happens."""
-        decides = sent.kind == "decide"
-        if value is None and decides:
-            value = decision_json(**sent.fields)
-        elif value is None:
-            name: Any = _COMMANDS[sent.kind]
-            value = command_json(name, **sent.fields)
-        nowhere = Source(topic="", partition=0, offset=0, timestamp_ms=0)
-        record = InboundRecord(
-            kind="decision" if decides else "command",
-            value=value,
-            channel="topic",
-            source=nowhere,
-        )
-        offset = done(self.eye.put(record))
-        record = done(self.eye.take(offset - 1, 1))[0]
-        source = record.source
-        sent.arrived_at = moment(source.timestamp_ms * 1000)
-        command = read_inbound(record, arrived_at=sent.arrived_at)
-        sent.run_id = command.run_id if isinstance(command, StartRun) else sent.run_id
-        sent.durable = True
-        if decides and sent.decision_id is None:
-            sent.decision_id = f"{_INTAKE}:0:{offset}:{source.timestamp_ms}"
-        self._sent(sent, _INTAKE, offset)
-
-    def _sent(self, sent: Sent, topic: str, offset: int) -> None:
-        sent.place = (topic, offset)
-        self.oracle.sent[sent.place] = sent
-        if sent.kind == "start":
-            self.starts.append(sent)
-        self.history.say("sends", sent.place, sent)
+        assert self.owner is not None
+        self.owner.queue.append(self.post.call(sent))
 
     def some_pause(self) -> tuple[Ledger, Pause] | None:
         """A gate that was ever opened; mostly one that still is."""

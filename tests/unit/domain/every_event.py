@@ -43,7 +43,9 @@ def main_line() -> list[Event]:
             verdicts=("happened", "did_not_happen", "abandon"),
             about=About(step="once", occurrence=1),
         ),
-        RunBlocked(code="recipe.diverged", message="m", expected="a", found="b", code_fingerprint="f"),
+        RunBlocked(
+            code="recipe.diverged", message="m", expected="a", found="b", code_fingerprint="f"
+        ),
         RunUnblocked(by="ann", channel="cli", code_fingerprint="g"),
         paused("side", draft=None),
         GateClosed(gate="side", occurrence=1, reason="withdrawn"),

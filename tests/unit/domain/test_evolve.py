@@ -6,6 +6,7 @@ import pytest
 
 from hitl_events.domain.events import (
     EVENT_TYPES,
+    About,
     Event,
     GateClosed,
     RunBlocked,
@@ -52,7 +53,7 @@ def test_the_state_is_a_fold() -> None:
 
 
 def test_every_event_moves_the_head() -> None:
-    """seq and recorded_at of the state are those of the last event."""
+    """The state's seq and recorded_at are those of the last event."""
     for history in histories():
         run: RunState | None = None
         for event in history:
@@ -112,7 +113,7 @@ def test_a_run_has_one_word(events: list[Any], word: str) -> None:
 
 def test_a_reconcile_gate_pauses_its_own_step() -> None:
     """A once step whose end is asked for counts as waiting, not as running."""
-    about = next(event.about for event in histories()[0] if getattr(event, "about", None))
+    about = About(step="once", occurrence=1)
     asked = paused("reconcile:once", about=about)
     begun = replace(ONCE, step="once")
 

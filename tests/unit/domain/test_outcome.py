@@ -124,7 +124,7 @@ def test_tokens_need_the_key() -> None:
 
 def test_closed_gates_have_no_token() -> None:
     """A token is shown only while it can close something."""
-    closed = [paused(token_kid=KEYS.kid), received()]
+    closed: list[Event] = [paused(token_kid=KEYS.kid), received()]
 
     assert _outcome(*closed, keys=KEYS).tokens == {}
 
@@ -133,7 +133,9 @@ def test_a_pause_names_its_gate() -> None:
     """Each open gate has an info diagnostic with its name, kind and deadline."""
     outcome = _outcome(paused(expires_at=NOW + 60 * SECOND, pause_kind="external"), paused("h"))
 
-    found = [(one.level, one.code, one.data["gate"], one.data["kind"]) for one in outcome.diagnostics]
+    found = [
+        (one.level, one.code, one.data["gate"], one.data["kind"]) for one in outcome.diagnostics
+    ]
     assert found == [
         ("info", "gate.pending", "g", "external"),
         ("info", "gate.pending", "h", "human"),
@@ -159,7 +161,11 @@ def test_an_uncertain_step_is_said() -> None:
     [
         ([RunFailed(code="step.failed", message="m", step="s")], "error", "step.failed"),
         ([cancelled("why"), RunCancelled(reason="why")], "error", "run.cancelled"),
-        ([RunBlocked(code="recipe.stuck", message="m", code_fingerprint="f")], "error", "recipe.stuck"),
+        (
+            [RunBlocked(code="recipe.stuck", message="m", code_fingerprint="f")],
+            "error",
+            "recipe.stuck",
+        ),
         ([paused(), GateClosed(gate="g", occurrence=1, reason="expired")], "warn", "gate.expired"),
     ],
 )
@@ -186,7 +192,7 @@ def test_a_denied_run_ends_ok() -> None:
 
 
 def test_a_refusal_is_an_outcome() -> None:
-    """Whoever asked gets status error and one diagnostic with reason and winner; the run is shown."""
+    """Whoever asked gets status error and one diagnostic with reason and winner."""
     winner = Winner(decision_id="d", verdict="deny", decided_by="ann", decided_at=NOW)
     rejection = Rejection(reason="token_used", message="m", winner=winner)
 
@@ -218,7 +224,7 @@ def test_a_refusal_without_a_run_is_empty() -> None:
 
 
 def test_the_json_form_is_json() -> None:
-    """Every history's outcome is one JSON document with the fields of the contract, no bytes in it."""
+    """Every outcome is one JSON document with the fields of the contract, no bytes in it."""
     for history in [main_line(), *histories()]:
         shown = json.loads(json.dumps(Outcome(history, keys=KEYS).to_json()))
         assert {"status", "run_id", "recipe", "version", "seq"} <= set(shown)

@@ -119,7 +119,7 @@ def test_how_the_gate_was_closed_comes_before_the_end_of_the_run(
 def test_an_open_gate_names_the_first_misfit() -> None:
     """artefact_changed comes before unknown_verdict, and that before invalid_data."""
     run = run_of(paused(data_schema=SCHEMA))
-    drafted = {"draft_digest": paused().draft_digest}
+    drafted: dict[str, Any] = {"draft_digest": paused().draft_digest}
 
     assert refusal(run, decide(**WRONG)).reason == "artefact_changed"
     assert refusal(run, decide(**(WRONG | drafted))).reason == "unknown_verdict"
@@ -187,7 +187,7 @@ def test_after_a_hundred_refusals_the_run_takes_no_more() -> None:
 
 
 def test_a_late_arrival_after_a_hundred_refusals_is_told_the_winner() -> None:
-    """Where the schedule decides and no refusal fits any more, the dead letter names its decision."""
+    """Where the schedule decides and no refusal fits any more, the dead letter names it."""
     refused = [rejected(decision_id=f"r{at}") for at in range(REJECTED_PER_RUN_MAX)]
     run = run_of(paused(expires_at=EXPIRES, on_expiry="deny"), *refused)
 

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -85,7 +86,7 @@ def test_a_conflict_does_not_bind_anew() -> None:
         {"token": "hitl_y"},
     ],
 )
-def test_each_part_of_the_content_counts(other: dict[str, object]) -> None:
+def test_each_part_of_the_content_counts(other: dict[str, Any]) -> None:
     """Token, verdict, notes, data, decided_by and draft_digest are the content of a decision."""
     run = run_of(paused())
     apply(run, *ruled(run, decide()))

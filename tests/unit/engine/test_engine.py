@@ -64,7 +64,7 @@ def test_an_empty_turn_is_empty() -> None:
 
 
 def test_every_event_follows_its_predecessor() -> None:
-    """seq counts without gaps, prev_digest is SHA-256 of the stored predecessor, zeros at first."""
+    """Seq counts without gaps, prev_digest is SHA-256 of the stored predecessor, zeros at first."""
     world = World(gated)
     world.start("r")
     world.decide("perhaps")
@@ -173,7 +173,7 @@ def test_a_start_that_comes_again_is_answered_like_the_first() -> None:
 
 
 def test_a_repeat_is_answered_like_the_first() -> None:
-    """The same decision again: accepted ones with their seq, refused ones with reason and winner."""
+    """The same decision again gets its seq, or its reason and winner, again."""
     world = World(gated)
     world.start("r")
     token = world.token()
@@ -279,7 +279,7 @@ def test_an_ended_run_is_forgotten_and_still_answers() -> None:
 
 
 def test_a_timer_fires_what_was_due_when_the_intake_was_read() -> None:
-    """A gate that ran out after the intake was read stays open: somebody may have decided in time."""
+    """A gate that ran out after that stays open: somebody may have decided in time."""
     world = World(timed)
     world.start("timed")
     read_at = world.time

@@ -1,5 +1,6 @@
 """P10: a record whose processing raises is a dead letter; nobody else notices."""
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -40,6 +41,10 @@ def fresh() -> None:
 
 def _run_of(event: Any, run_id: str) -> bool:
     return bool(event.run_id == run_id)
+
+
+def _is_of_step(step: str, event: Any) -> bool:
+    return bool(getattr(event, "step", "") == step)
 
 
 def test_a_command_that_raises_is_a_dead_letter() -> None:
@@ -170,7 +175,7 @@ def test_a_step_whose_report_raised_is_not_taken_for_running() -> None:
     for name, last in (("a", "StepCompleted a"), ("b", "GatePaused reconcile:b")):
         world = World(two)
         world.ask(world.starting("two"))
-        world.codec.fails = lambda event, step=name: getattr(event, "step", "") == step
+        world.codec.fails = partial(_is_of_step, name)
         world.finish(name)
         assert world.story()[-1] == "RunBlocked engine.error"
         world.codec.fails = lambda _: False

@@ -170,7 +170,7 @@ def test_what_comes_after_sees_the_decision() -> None:
 
 
 def test_priority_breaks_ties() -> None:
-    """Of nodes that can start the one with the larger priority is first, then the one written first."""
+    """Of nodes that can start the larger priority is first, then the one written first."""
     wide = (
         Recipe("r", version="1")
         .step("a", nothing)
@@ -246,13 +246,12 @@ def test_a_built_recipe_is_fixed() -> None:
     """What a runtime has taken can not be changed any more."""
     built = graph().build()
 
-    for change in (
-        lambda: built.step("more", nothing),
-        lambda: built.use(hitl("h")),
-        lambda: built.configure(timeout_s=1),
-    ):
-        with pytest.raises(RecipeError, match="built"):
-            change()
+    with pytest.raises(RecipeError, match="built"):
+        built.step("more", nothing)
+    with pytest.raises(RecipeError, match="built"):
+        built.use(hitl("h"))
+    with pytest.raises(RecipeError, match="built"):
+        built.configure(timeout_s=1)
 
 
 @pytest.mark.parametrize(
@@ -299,7 +298,9 @@ def test_a_failed_node_fails_the_run() -> None:
 def test_a_graph_may_be_part_of_a_graph() -> None:
     """`use(graph)` takes its nodes over; those that wait for nothing wait for `after`."""
     part = Recipe("part", version="1").step("x", send).step("y", nothing, after="x")
-    whole = Recipe("r", version="1").step("a", nothing).use(part, after="a").step("b", send, after="y")
+    whole = (
+        Recipe("r", version="1").step("a", nothing).use(part, after="a").step("b", send, after="y")
+    )
 
     after = {node.name: node.after for node in whole.plan().nodes}
 
@@ -310,7 +311,7 @@ def test_a_graph_may_be_part_of_a_graph() -> None:
 
 
 def test_a_function_recipe_may_be_a_node() -> None:
-    """It gets the artefact so far, its steps and gates are those of the run, its result its output."""
+    """It gets the artefact so far, and its steps and gates are those of the run."""
 
     @recipe("inner", version="1")
     async def inner(run: Run, input: Any) -> Any:
@@ -318,7 +319,10 @@ def test_a_function_recipe_may_be_a_node() -> None:
         return {"inner": made.verdict}
 
     whole = (
-        Recipe("r", version="1").step("a", send).use(inner, after="a").step("b", send, after="inner")
+        Recipe("r", version="1")
+        .step("a", send)
+        .use(inner, after="a")
+        .step("b", send, after="inner")
     )
     world = World(whole)
     paused = world.start("r")
@@ -409,7 +413,7 @@ def test_a_builder_may_have_a_typed_input() -> None:
 
 
 def test_the_fingerprint_covers_every_part() -> None:
-    """A mended draft, revising step or part changes the fingerprint, so that a run is tried again."""
+    """A mended draft, revising step or part changes the fingerprint: a run is tried again."""
 
     def draft(so_far: dict[str, Any]) -> Any:
         return 1

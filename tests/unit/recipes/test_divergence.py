@@ -132,7 +132,7 @@ def test_changed_code_blocks_at_the_first_difference(
 
 
 def test_a_changed_draft_is_a_divergence() -> None:
-    """Code that would now show something else at the gate blocks: approval is bound to the draft."""
+    """Code that would show something else now blocks: approval is bound to the draft."""
     world = World(code(original))
     shown = world.start("r").artefact["gates"]["g"]["draft"]
     world.restart(code(other_draft))
@@ -342,7 +342,7 @@ def test_a_changed_graph_is_a_divergence() -> None:
         graph = Recipe("r", version="1").step("a", a)
         if more:
             graph.step("b", b, after="a")
-        return graph.use(hitl("g", draft=lambda so_far: 1), after="b" if more else "a")
+        return graph.use(hitl("g", draft=lambda _: 1), after="b" if more else "a")
 
     world = World(made(more=False))
     world.start("r")

@@ -69,9 +69,9 @@ def test_a_recipe_that_swallows_the_stop_is_blocked(watchdog: Watchdog) -> None:
         while True:
             try:
                 echo(caught)
-            except Exception:  # noqa: BLE001, S112 - what careless recipes do
+            except Exception:  # noqa: BLE001 - what careless recipes do
                 continue
-            except BaseException:  # noqa: BLE001 - as above, and worse
+            except BaseException:
                 caught += 1
                 if caught > 2:
                     raise
@@ -151,7 +151,7 @@ async def _sleep() -> None:
 
 
 async def _later() -> None:
-    await asyncio.sleep(60)
+    await asyncio.sleep(60)  # sleep: it never does, that is the test
 
 
 async def _future() -> None:
@@ -160,7 +160,7 @@ async def _future() -> None:
 
 @pytest.mark.parametrize("make", [_sleep, _later, _future, Foreign])
 def test_a_foreign_await_is_caught_at_once(make: Any) -> None:
-    """A recipe that awaits anything but steps, gates and `all` is told that I/O belongs in a step."""
+    """A recipe that awaits anything else than its run's is told that I/O belongs in a step."""
 
     @recipe("bad", version="1")
     async def bad(run: Run, input: Any) -> Any:
@@ -199,9 +199,9 @@ def test_a_call_is_awaited_once(what: str) -> None:
         if what == "beside":
             call = run.step(echo)
             await run.all(call, call)
-        call = run.step(echo) if what == "step" else run.gate("g")
-        await call
-        await call
+        one: Any = run.step(echo) if what == "step" else run.gate("g")
+        await one
+        await one
 
     world = World(body)
     world.start("r")
@@ -218,8 +218,7 @@ def test_a_call_that_is_not_awaited_asks_for_nothing() -> None:
 
     @recipe("r", version="1")
     async def body(run: Run, input: Any) -> Any:
-        run.step(echo)
-        run.gate("g")
+        _ = run.step(echo), run.gate("g")
         return "done"
 
     world = World(body)
@@ -230,7 +229,7 @@ def test_a_call_that_is_not_awaited_asks_for_nothing() -> None:
 
 @pytest.mark.parametrize("does", ["awaits", "raises", "returns", "exits"])
 def test_what_a_finally_asks_for_on_close_is_ignored(does: str) -> None:
-    """A suspended recipe that is closed may ask, raise or return in its `finally`: nothing comes."""
+    """A recipe that is closed may ask, raise or return in its `finally`: nothing comes of it."""
 
     @recipe("r", version="1")
     async def body(run: Run, input: Any) -> Any:
@@ -244,7 +243,7 @@ def test_what_a_finally_asks_for_on_close_is_ignored(does: str) -> None:
             elif does == "exits":
                 raise SystemExit(1)
             else:
-                return "x"  # noqa: B012 - what careless recipes do
+                return "x"
 
     world = World(body)
     world.start("r")

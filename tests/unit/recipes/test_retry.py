@@ -71,7 +71,7 @@ def test_a_timeout_is_a_time(timeout_s: Any) -> None:
 
 
 def test_a_failed_attempt_is_an_event_and_is_tried_again() -> None:
-    """Each failed attempt is recorded with the time of the next, which begins then and not before."""
+    """Each failed attempt is recorded with the time of the next, which begins then."""
 
     @recipe("r", version="1")
     async def body(run: Run, input: Any) -> Any:
@@ -115,7 +115,7 @@ def test_only_errors_worth_it_are_tried_again() -> None:
 
     @recipe("r", version="1")
     async def body(run: Run, input: Any) -> Any:
-        found = []
+        found: list[str] = []
         for on in ((OSError,), (ValueError,)):
             try:
                 await run.step(flaky, 1, retry=Retry(attempts=2, initial_s=1, on=on))
@@ -205,7 +205,7 @@ def test_a_recorded_step_never_runs_again() -> None:
 
 
 def test_a_timeout_fails_the_attempt() -> None:
-    """A step that takes longer than its timeout has failed with TimeoutError, and may be retried."""
+    """A step that takes longer has failed with TimeoutError, and may be tried again."""
 
     async def slow() -> None:
         import asyncio

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -72,7 +73,7 @@ def test_time_never_goes_back() -> None:
     assert times == [START] * 5
     assert seen == [START] * 2
     gate = world.events()[2]
-    assert gate.expires_at == START + timedelta(seconds=10)  # type: ignore[union-attr]  # a GatePaused
+    assert gate.expires_at == START + timedelta(seconds=10)  # type: ignore[union-attr]  # that event is one
 
 
 def test_randomness_comes_from_the_seed() -> None:
@@ -156,34 +157,34 @@ def test_a_step_that_can_not_be_hashed_runs() -> None:
     assert World(body).start("r").artefact["result"] == 3
 
 
-@pytest.mark.parametrize(
-    ("use", "said"),
-    [
-        (lambda run: run.step(lambda: 1), "name="),
-        (lambda run: run.step(Caller(), 1), "name="),
-        (lambda run: run.step(echo, name=""), "name"),
-        (lambda run: run.step(echo, name="x" * 201), "name"),
-        (lambda run: run.step(echo, name="\ud800"), "name"),
-        (lambda run: run.step(coroutine(1).close() or 5), "function"),
-        (lambda run: run.gate(""), "name"),
-        (lambda run: run.gate("g", kind="robot"), "kind"),
-        (lambda run: run.gate("g", verdicts=()), "verdicts"),
-        (lambda run: run.gate("g", verdicts="approve"), "verdicts"),
-        (lambda run: run.gate("g", verdicts=("a", "a")), "verdicts"),
-        (lambda run: run.gate("g", verdicts=("a", "")), "verdicts"),
-        (lambda run: run.gate("g", verdicts=("a", 5)), "verdicts"),
-        (lambda run: run.gate("g", verdicts=("\ud800",)), "verdicts"),
-        (lambda run: run.gate("g", on_expiry="deny"), "expires_in"),
-        (lambda run: run.gate("g", expires_in=1, on_expiry=""), "verdict"),
-        (lambda run: run.gate("g", expires_in=1, on_expiry=7), "verdict"),
-        (lambda run: run.gate("g", expires_in=-1), "expires_in"),
-        (lambda run: run.gate("g", expires_in=float("nan")), "expires_in"),
-        (lambda run: run.gate("g", expires_in=1e300), "expires_in"),
-        (lambda run: run.gate("g", data=Caller), "Caller"),
-    ],
-)
+MISTAKES: list[tuple[Callable[[Any], Any], str]] = [
+    (lambda run: run.step(lambda: 1), "name="),
+    (lambda run: run.step(Caller(), 1), "name="),
+    (lambda run: run.step(echo, name=""), "name"),
+    (lambda run: run.step(echo, name="x" * 201), "name"),
+    (lambda run: run.step(echo, name="\ud800"), "name"),
+    (lambda run: run.step(coroutine(1).close() or 5), "function"),
+    (lambda run: run.gate(""), "name"),
+    (lambda run: run.gate("g", kind="robot"), "kind"),
+    (lambda run: run.gate("g", verdicts=()), "verdicts"),
+    (lambda run: run.gate("g", verdicts="approve"), "verdicts"),
+    (lambda run: run.gate("g", verdicts=("a", "a")), "verdicts"),
+    (lambda run: run.gate("g", verdicts=("a", "")), "verdicts"),
+    (lambda run: run.gate("g", verdicts=("a", 5)), "verdicts"),
+    (lambda run: run.gate("g", verdicts=("\ud800",)), "verdicts"),
+    (lambda run: run.gate("g", on_expiry="deny"), "expires_in"),
+    (lambda run: run.gate("g", expires_in=1, on_expiry=""), "verdict"),
+    (lambda run: run.gate("g", expires_in=1, on_expiry=7), "verdict"),
+    (lambda run: run.gate("g", expires_in=-1), "expires_in"),
+    (lambda run: run.gate("g", expires_in=float("nan")), "expires_in"),
+    (lambda run: run.gate("g", expires_in=1e300), "expires_in"),
+    (lambda run: run.gate("g", data=Caller), "Caller"),
+]
+
+
+@pytest.mark.parametrize(("use", "said"), MISTAKES)
 def test_a_mistake_in_the_recipe_is_told(use: Any, said: str) -> None:
-    """A wrong use fails the run with a sentence about it; nothing is asked for, nothing raises here."""
+    """A wrong use fails the run with a sentence about it, and nothing else."""
 
     @recipe("r", version="1")
     async def body(run: Run, input: Any) -> Any:
@@ -216,7 +217,11 @@ def test_gate_options_reach_the_event() -> None:
     world.start("r")
     paused: Any = world.events()[1]
 
-    assert (paused.pause_kind, paused.verdicts, paused.on_expiry) == ("external", ("yes", "no"), "no")
+    assert (paused.pause_kind, paused.verdicts, paused.on_expiry) == (
+        "external",
+        ("yes", "no"),
+        "no",
+    )
     assert paused.expires_at == START + timedelta(minutes=1)
     assert (paused.draft, paused.data_schema) == (b"[1]", b'{"type":"integer"}')
     assert paused.token_kid == world.keys.kid

@@ -1,112 +1,143 @@
-from __future__ import annotations
-
 import asyncio
-from collections.abc import Coroutine
 from contextvars import ContextVar
-from functools import partial
 from typing import Any
 
-from hitl_events.runtime.tasks import Job, Tasks
+import pytest
 
-_name: ContextVar[str] = ContextVar("name", default="nobody")
+from hitl_events.runtime.foreign import outside_of_tasks
+from hitl_events.runtime.tasks import Tasks
 
-
-async def _run(*jobs: Job) -> None:
-    async with asyncio.TaskGroup() as group:
-        tasks = Tasks(group)
-        for job in jobs:
-            tasks.add(job)
+WHO: ContextVar[str] = ContextVar("who", default="nobody")
 
 
-async def test_jobs_that_do_not_wait_share_a_task_and_keep_their_order() -> None:
-    """Jobs begin in the order in which they were added; short ones in one task."""
-    seen: list[tuple[int, asyncio.Task[Any] | None]] = []
+async def test_short_jobs_share_a_task() -> None:
+    """Jobs that end without waiting run in order in one task."""
+    seen: list[tuple[int, Any]] = []
 
     async def job(number: int) -> None:
         seen.append((number, asyncio.current_task()))
 
-    await _run(*(partial(job, number) for number in range(5)))
+    async with asyncio.TaskGroup() as group:
+        tasks = Tasks(group)
+        for number in range(100):
+            tasks.add(lambda number=number: job(number))  # type: ignore[misc]  # a default for the loop
 
-    assert [number for number, _ in seen] == [0, 1, 2, 3, 4]
+    assert [number for number, _ in seen] == list(range(100))
     assert len({task for _, task in seen}) == 1
 
 
 async def test_a_job_that_waits_holds_up_nobody() -> None:
-    """A job behind one that waits runs all the same, in a task of its own."""
-    gate = asyncio.Event()
-    tasks_of: dict[str, asyncio.Task[Any] | None] = {}
-
-    async def waits(name: str) -> None:
-        tasks_of[name] = asyncio.current_task()
-        await gate.wait()
-
-    async def opens() -> None:
-        tasks_of["opens"] = asyncio.current_task()
-        gate.set()
-
-    await _run(partial(waits, "a"), partial(waits, "b"), opens)
-
-    assert len(set(tasks_of.values())) == 3
-
-
-async def test_each_job_has_its_own_context() -> None:
-    """What a job sets in a context variable is seen by itself, also after waiting, alone."""
+    """Those behind it go on in another task, in their order."""
     seen: list[str] = []
+    go = asyncio.Event()
 
-    async def job(name: str, *, wait: bool) -> None:
-        seen.append(_name.get())
-        _name.set(name)
-        if wait:
-            await asyncio.sleep(0)
-        seen.append(_name.get())
+    async def waits() -> None:
+        await go.wait()
+        seen.append("waited")
 
-    await _run(partial(job, "a", wait=False), partial(job, "b", wait=True))
+    async def short(name: str) -> None:
+        seen.append(name)
+        if name == "last":
+            go.set()
 
-    assert seen == ["nobody", "a", "nobody", "b"]
-    assert _name.get() == "nobody"
+    async with asyncio.TaskGroup() as group, asyncio.timeout(20):
+        tasks = Tasks(group)
+        tasks.add(waits)
+        tasks.add(lambda: short("first"))
+        tasks.add(lambda: short("last"))
+
+    assert seen == ["first", "last", "waited"]
 
 
-async def test_a_timeout_ends_its_own_job_alone() -> None:
-    """A timeout inside a job is that job's matter."""
-    ended: list[str] = []
+async def test_a_timeout_meets_its_own_job_alone() -> None:
+    """A job that runs out of time does not cancel the ones that shared its task."""
+    seen: list[str] = []
 
     async def slow() -> None:
         try:
-            async with asyncio.timeout(0):
+            async with asyncio.timeout(0.01):
                 await asyncio.Event().wait()
         except TimeoutError:
-            ended.append("slow")
+            seen.append("timed out")
 
-    async def quick(name: str) -> None:
-        await asyncio.sleep(0)
-        ended.append(name)
+    async def short() -> None:
+        seen.append("short")
 
-    await _run(partial(quick, "before"), slow, partial(quick, "after"))
+    async with asyncio.TaskGroup() as group:
+        tasks = Tasks(group)
+        for job in (short, slow, short):
+            tasks.add(job)
 
-    assert sorted(ended) == ["after", "before", "slow"]
+    assert seen == ["short", "short", "timed out"]
 
 
-async def test_cancel_ends_what_runs_and_forgets_the_rest() -> None:
-    """After `cancel` a job that waits is cancelled, one that has not begun never begins."""
-    told: list[str] = []
-    began = asyncio.Event()
+async def test_each_job_has_its_own_context() -> None:
+    """What a job sets in a context variable no other job sees, also after it has waited."""
+    seen: list[str] = []
+
+    async def job(name: str, *, waits: bool) -> None:
+        seen.append(WHO.get())
+        WHO.set(name)
+        if waits:
+            await asyncio.sleep(0)
+        assert WHO.get() == name
+
+    async with asyncio.TaskGroup() as group:
+        tasks = Tasks(group)
+        tasks.add(lambda: job("a", waits=False))
+        tasks.add(lambda: job("b", waits=True))
+        tasks.add(lambda: job("c", waits=False))
+
+    assert seen == ["nobody"] * 3
+    assert WHO.get() == "nobody"
+
+
+async def test_cancelling_ends_what_runs_and_forgets_the_rest() -> None:
+    """A job that waits is cancelled, one that has not begun never begins."""
+    seen: list[str] = []
 
     async def waits() -> None:
-        began.set()
         try:
             await asyncio.Event().wait()
-        except asyncio.CancelledError:
-            told.append("cancelled")
-            raise
+        finally:
+            seen.append("ended")
 
-    def never() -> Coroutine[Any, Any, None]:
-        raise AssertionError
+    async def never() -> None:
+        seen.append("never")
 
     async with asyncio.TaskGroup() as group:
         tasks = Tasks(group)
         tasks.add(waits)
-        await began.wait()
+        await asyncio.sleep(0)
         tasks.add(never)
         tasks.cancel()
 
-    assert told == ["cancelled"]
+    assert seen == ["ended"]
+
+
+async def test_an_exception_sent_into_a_job_is_the_jobs() -> None:
+    """What a job awaits raises inside it, and it may go on."""
+    seen: list[str] = []
+
+    async def job() -> None:
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        asyncio.get_running_loop().call_soon(future.set_exception, OSError("no"))
+        try:
+            await future
+        except OSError:
+            seen.append("caught")
+
+    async with asyncio.TaskGroup() as group:
+        Tasks(group).add(job)
+
+    assert seen == ["caught"]
+
+
+async def test_outside_of_tasks_there_is_none() -> None:
+    """Inside the block there is no current task, after it the old one, also after an error."""
+    task = asyncio.current_task()
+    with pytest.raises(KeyError), outside_of_tasks():
+        assert asyncio.current_task() is None
+        raise KeyError
+
+    assert asyncio.current_task() is task

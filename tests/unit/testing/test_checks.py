@@ -29,7 +29,6 @@ from hitl_events.testing import (
 from tests.contract.storages import MemoryStorage
 
 
-# ruff: noqa: D102 - the class names say what is broken
 class LosesTheLast(MemoryLog):
     async def append(self, batch: EffectBatch) -> None:
         await super().append(replace(batch, events=batch.events[:-1], positions=[]))

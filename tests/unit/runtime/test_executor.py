@@ -1,0 +1,184 @@
+import asyncio
+import threading
+from contextvars import ContextVar
+from typing import Any
+
+import pytest
+
+from hitl_events import Run, recipe
+from hitl_events.engine.inputs import StepReport, StepStart
+from hitl_events.runtime.executor import Executor
+from hitl_events.testing import ManualClock
+from tests.unit.world import World
+
+WHO: ContextVar[str] = ContextVar("who", default="nobody")
+
+
+class Steps:
+    """An executor, and the steps that a recipe starts for it."""
+
+    def __init__(self) -> None:
+        self.clock = ManualClock()
+        self.reports: list[StepReport] = []
+        self.executor = Executor(self.clock, self.reports.append)
+
+    def start(self, function: Any, *args: Any, **options: Any) -> StepStart:
+        @recipe("r", version="1")
+        async def body(run: Run, input: Any) -> Any:
+            await run.step(function, *args, **options)
+
+        world = World(body)
+        world.ask(world.starting("r"))
+        (start,) = world.held
+        return start
+
+    async def run(self, function: Any, *args: Any, **options: Any) -> StepReport:
+        await self.executor.run(self.start(function, *args, **options), 0.0)
+        return self.reports[-1]
+
+
+@pytest.fixture
+def steps() -> Any:
+    made = Steps()
+    yield made
+    made.executor.close()
+
+
+class Caller:
+    async def __call__(self, value: int) -> int:
+        return value + 1
+
+    async def method(self, value: int) -> int:
+        return value + 2
+
+
+async def coroutine(value: int) -> int:
+    return value
+
+
+def plain(value: int) -> int:
+    return value
+
+
+def gives_coroutine(value: int) -> Any:
+    return coroutine(value + 3)
+
+
+@pytest.mark.parametrize(
+    ("function", "output"),
+    [
+        (plain, b"1"),
+        (coroutine, b"1"),
+        (Caller(), b"2"),
+        (Caller().method, b"3"),
+        (gives_coroutine, b"4"),
+    ],
+)
+async def test_every_kind_of_function_is_a_step(steps: Steps, function: Any, output: bytes) -> None:
+    """Plain and async functions, objects, methods, and functions that give a coroutine."""
+    assert (await steps.run(function, 1, name="s")).output == output
+
+
+async def test_async_steps_run_on_the_loop_and_plain_ones_in_threads(steps: Steps) -> None:
+    """A plain function never runs in the thread of the loop."""
+    seen: list[str] = []
+
+    async def on_loop() -> None:
+        seen.append(threading.current_thread().name)
+
+    def in_thread() -> None:
+        seen.append(threading.current_thread().name)
+
+    await steps.run(on_loop)
+    await steps.run(in_thread)
+
+    assert seen[0] == threading.current_thread().name
+    assert seen[1].startswith("hitl-step")
+
+
+async def test_a_plain_function_sees_context_variables(steps: Steps) -> None:
+    """The context is that of the attempt, and what the function sets stays in it."""
+    WHO.set("caller")
+
+    def step() -> str:
+        found = WHO.get()
+        WHO.set("step")
+        return found
+
+    report = await steps.run(step)
+
+    assert report.output == b'"caller"'
+    assert WHO.get() == "caller"
+
+
+async def test_the_report_says_how_long_it_took(steps: Steps) -> None:
+    """The duration is measured on the monotonic clock, in microseconds."""
+
+    async def step() -> None:
+        steps.clock.advance(1.5)
+
+    assert (await steps.run(step)).duration_us == 1_500_000
+
+
+async def test_an_attempt_that_is_cancelled_reports_nothing(steps: Steps) -> None:
+    """Its process is ending: the log knows that it is to run again."""
+    begun = asyncio.Event()
+
+    async def step() -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    task = asyncio.create_task(steps.executor.run(steps.start(step), 0.0))
+    await begun.wait()
+    task.cancel()
+    await asyncio.wait([task])
+
+    assert task.cancelled()
+    assert steps.reports == []
+
+
+async def test_a_cancellation_of_the_steps_own_making_is_a_failure(steps: Steps) -> None:
+    """A step that awaits something that was cancelled has failed; it is not our end."""
+
+    async def step() -> None:
+        inner = asyncio.create_task(asyncio.Event().wait())
+        asyncio.get_running_loop().call_soon(inner.cancel)
+        await inner
+
+    report = await steps.run(step)
+
+    assert (report.output, report.error) == (None, "CancelledError")
+
+
+async def test_a_step_may_have_timeouts_of_its_own(steps: Steps) -> None:
+    """`asyncio.timeout` inside a step works, beside that of the step itself."""
+
+    async def step() -> str:
+        try:
+            async with asyncio.timeout(0.01):
+                await asyncio.Event().wait()
+        except TimeoutError:
+            return "own"
+        return "none"
+
+    assert (await steps.run(step, timeout_s=60)).output == b'"own"'
+
+
+async def test_arguments_that_do_not_fit_fail_the_step(steps: Steps) -> None:
+    """A wrong call is a failure with the reason, like an error in the function."""
+
+    def step(value: int) -> None: ...
+
+    assert (await steps.run(step)).error == "TypeError"
+    assert (await steps.run(step, "x")).error == "InvalidInput"
+
+
+async def test_closing_does_not_wait_for_threads(steps: Steps) -> None:
+    """A function that hangs in its thread holds up nobody's end."""
+    go = threading.Event()
+    task = asyncio.create_task(steps.executor.run(steps.start(go.wait, name="hang"), 0.0))
+    await asyncio.sleep(0)
+    steps.executor.close()
+    go.set()
+    async with asyncio.timeout(20):
+        await asyncio.wait([task])
