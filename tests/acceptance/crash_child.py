@@ -7,6 +7,7 @@ crash_child.py recover DIRECTORY...         runs the same script to its end, pri
 from __future__ import annotations
 
 import asyncio
+import inspect
 import json
 import os
 import signal
@@ -82,7 +83,7 @@ def around(owner: Any, name: str, before: str | None = None, after: str | None =
     """Pass points before and after a function of the runtime."""
     inner: Callable[..., Any] = getattr(owner, name)
 
-    if asyncio.iscoroutinefunction(inner):
+    if inspect.iscoroutinefunction(inner):
 
         async def waits(*args: Any, **kwargs: Any) -> Any:
             hit(before or "")
