@@ -17,10 +17,12 @@ from hitl_events.domain.events import (
     Event,
     GateClosed,
     GatePaused,
+    RunBlocked,
     RunCancelled,
     RunCompleted,
     RunFailed,
     RunStarted,
+    RunUnblocked,
     StepCompleted,
     StepFailed,
     StepStarted,
@@ -69,6 +71,7 @@ class Driver:
         self._denied = False
         self._cancelling: CancelRequested | None = None
         self._undoing = False
+        self._blocked = False
         self._branches = Branches(watch, self._on_end)
 
     @property
@@ -128,8 +131,12 @@ class Driver:
                 self._cancel(event)
             case RunCompleted() | RunFailed() | RunCancelled():
                 self._check_ending(event)
+            case RunBlocked():
+                self._blocked = True
+            case RunUnblocked():
+                self._blocked = False
             case _:
-                pass  # refusals, blocking and reconcile gates are no matter of the recipe
+                pass  # refusals and reconcile gates are no matter of the recipe
 
     def set(self, signal: Signal) -> None:
         """Let the branches that wait for a signal go on."""
@@ -282,6 +289,8 @@ class Driver:
 
     def _check_ending(self, event: RunCompleted | RunFailed | RunCancelled) -> None:
         if isinstance(event, RunCancelled):
+            if self._blocked:
+                return  # a blocked run was given up as it stood
             self.begin_undo()
         if self.ending is None or not same_end(self.ending, event):
             raise self._diverged(event, self._waiting(), type(event).__name__)

@@ -51,6 +51,8 @@ class Arrivals:
                 taken.append(own.popleft())
             else:
                 break
+        # Before these are used up more may arrive, which must not be passed then.
+        self.read_to_end = self.read_to_end and not records
         return taken
 
     def take_reports(self) -> list[Input]:

@@ -213,6 +213,14 @@ def test_a_refusal_is_an_outcome() -> None:
     assert (outcome.token, outcome.pause_kind) == (None, None)
 
 
+def test_only_a_pause_has_a_kind() -> None:
+    """`pause_kind` stands in the JSON of a paused outcome and of no other."""
+    running, waiting = _outcome(), _outcome(paused())
+
+    assert "pause_kind" not in running.to_json()
+    assert waiting.to_json()["pause_kind"] == "human"
+
+
 def test_a_refusal_without_a_run_is_empty() -> None:
     """Without a run, run_id, recipe, version and seq are null, artefact and trace are empty."""
     outcome = refused((), Rejection(reason="invalid_token", message="m"), decision=True)

@@ -182,6 +182,7 @@ def test_after_a_hundred_refusals_the_run_takes_no_more() -> None:
     apply(run, *ruled(run, decide(decision_id="fourth")))
     used = outside(run, decide(decision_id="fifth"))
 
+    assert REJECTED_PER_RUN_MAX == 100
     assert late.reason == "unknown_verdict"
     assert (used.reason, used.winner and used.winner.decision_id) == ("token_used", "fourth")
 

@@ -6,6 +6,7 @@ import pytest
 from hitl_events.domain.token import PREFIX, TOKEN_CHARS_MAX, Claim, TokenKeys
 from hitl_events.domain.values import RunId
 from hitl_events.errors import InvalidInput
+from tests.unit.domain.histories import decide
 
 OLD, NEW = b"o" * 32, b"n" * 32
 SEED = bytes(range(16))
@@ -138,6 +139,11 @@ def test_another_format_is_refused() -> None:
 
     assert KEYS.read(_sealed(b"\x01" + head)) is not None
     assert KEYS.read(_sealed(b"\x02" + head)) is None
+
+
+def test_a_decision_does_not_show_its_token() -> None:
+    """What is logged of a command names no token."""
+    assert "hitl_s3cret" not in repr(decide(token="hitl_s3cret"))
 
 
 @pytest.mark.parametrize("keys", [[], [b"short"], [NEW, b"short"]])

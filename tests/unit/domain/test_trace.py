@@ -57,6 +57,24 @@ def test_a_trace_shows_no_draft_and_no_output() -> None:
     assert "s3cret" not in str([as_json(entry) for entry in trace(events)])
 
 
+def test_entries_say_what_is_worth_knowing() -> None:
+    """The next attempt of a step, and a gate with its verdicts and end, stand in the trace."""
+    failed, opened = trace(main_line())[1], trace(main_line())[3]
+
+    assert failed["data"]["retry_at"] == "2026-01-01T00:00:09.000000Z"
+    assert failed["data"]["error"] == "ValueError"
+    assert opened["data"] == {
+        "gate": "g",
+        "occurrence": 1,
+        "pause_kind": "human",
+        "on_expiry": "deny",
+        "gate_id": "run.4",
+        "verdicts": ["approve", "deny"],
+        "draft_digest": paused().draft_digest.hex(),
+        "expires_at": "2026-01-01T00:01:00.000000Z",
+    }
+
+
 def test_times_are_spelt_in_one_way() -> None:
     """`at` is UTC with six digits and Z."""
     (entry,) = trace(recorded(started()))

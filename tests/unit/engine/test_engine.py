@@ -9,6 +9,7 @@ from hitl_events.domain.refusals import REJECTED_PER_RUN_MAX, Refused
 from hitl_events.domain.values import NO_DIGEST, RunId
 from hitl_events.engine.engine import INPUT_BYTES_MAX
 from hitl_events.engine.inputs import Due, Wake
+from hitl_events.errors import CorruptLog
 from tests.unit.world import RUN, World
 
 RAN: list[str] = []
@@ -115,6 +116,7 @@ def test_a_step_that_runs_beside_an_open_gate_keeps_its_run_busy() -> None:
 def test_the_input_has_a_bound() -> None:
     """An input beyond it is too_large and starts nothing."""
     world = World(gated)
+    assert INPUT_BYTES_MAX == 256 * 1024
     fits = world.starting("r", "x" * (INPUT_BYTES_MAX - 2))
     more = world.starting("r", "x" * (INPUT_BYTES_MAX - 1), run_id="more")
 
@@ -170,6 +172,48 @@ def test_a_start_that_comes_again_is_answered_like_the_first() -> None:
     assert again == [first] * 3
     assert world.story().count("RunStarted") == 1
     assert RAN == ["draft", "publish"]
+
+
+def test_a_start_that_comes_again_takes_the_run_up() -> None:
+    """A run that nobody has taken up since a crash goes on when it is asked for again."""
+    world = World(gated)
+    world.ask(world.starting("r"))
+    world.held = []
+    world.engine = world._new_engine()
+
+    world.ask(world.starting("r"))
+
+    assert world.settle().status == "paused"
+    assert RAN == ["draft"]
+
+
+def _swapped(values: list[bytes]) -> list[bytes]:
+    return [values[0], values[2], values[1]]
+
+
+def _of_another(values: list[bytes]) -> list[bytes]:
+    return [value.replace(b"\x06run", b"\x06nur") for value in values]
+
+
+def _beheaded(values: list[bytes]) -> list[bytes]:
+    return values[1:]
+
+
+def _edited(values: list[bytes]) -> list[bytes]:
+    return [values[0], values[1].replace(b"draft", b"graft"), values[2]]
+
+
+@pytest.mark.parametrize("damage", [_swapped, _of_another, _edited, _beheaded])
+def test_a_history_that_does_not_follow_is_corrupt(damage: Any) -> None:
+    """Events that were swapped, edited, removed or are of another run are not driven on."""
+    world = World(gated)
+    world.start("r")
+    decision = world.deciding()
+    world.log[RUN] = damage(world.log[RUN])
+    world.engine = world._new_engine()
+
+    with pytest.raises(CorruptLog):
+        world.put(world.submission(decision))
 
 
 def test_a_repeat_is_answered_like_the_first() -> None:

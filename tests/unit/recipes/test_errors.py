@@ -8,7 +8,7 @@ from hitl_events import GateExpired, Retry, Run, StepError, recipe
 from hitl_events.domain.events import RunFailed, StepFailed
 from hitl_events.domain.requests import USER_BYTES_MAX
 from hitl_events.recipes.endings import MESSAGE_CHARS_MAX
-from tests.unit.world import World
+from tests.unit.world import RUN, World
 
 
 class Odd(Exception):
@@ -232,7 +232,10 @@ def test_the_largest_output_is_recorded() -> None:
     async def body(run: Run, input: Any) -> Any:
         return len(await run.step(step))
 
-    assert World(body).start("r").artefact["result"] == USER_BYTES_MAX - 2
+    world = World(body)
+
+    assert world.start("r").artefact["result"] == USER_BYTES_MAX - 2
+    assert 880 * 1024 < max(len(value) for value in world.log[RUN]) <= 900 * 1024
 
 
 def test_an_expired_gate_raises() -> None:

@@ -136,6 +136,18 @@ def test_unblocking_by_hand_needs_code_that_fits() -> None:
     assert world.story()[-2:] == ["RunUnblocked", "RunCompleted"]
 
 
+def test_unblocking_without_the_recipe_changes_nothing() -> None:
+    """Where its recipe is still not registered the run stays blocked, and nobody is in error."""
+    world = World(version("1"))
+    world.start("r")
+    world.restart(version("2"))
+    world.decide()
+    before = world.story()
+
+    assert world.unblock().reason is None
+    assert world.story() == before
+
+
 def test_unblocking_what_is_not_blocked_changes_nothing() -> None:
     """A run that goes on is answered with its state."""
     world = World(version("1"))
