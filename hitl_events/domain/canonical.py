@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import re
 from math import isfinite
-from typing import Any, cast
+from typing import Any
 
 import orjson
 import rfc8785
@@ -16,15 +15,17 @@ INTEGER_MAX = 2**53 - 1
 DEPTH_MAX = 64
 """Nesting of a recorded value: readers in other languages stop at 100 or so."""
 
-_LITERALS = (str, bool, type(None))
+_LITERALS = frozenset({str, bool, type(None)})
 NULL = b"null"
-_LONG = re.compile(rb"[0-9]{16}")
+_LONG = b"0" * 16
 """2^53 has 16 digits."""
+_DIGITS_AS_0 = bytes(ord("0") if byte in b"0123456789" else ord("x") for byte in range(256))
+"""So that a search for zeros finds any number as long, in a fifth of the time of a pattern."""
 
 
 def dumps(value: Any) -> bytes:
     """Canonical bytes of a JSON value; `NotSerialisable` names the path of what is none."""
-    plain = _check(value, "$", 0)
+    plain = _check(value, 0)
     try:
         # Without floats and with ASCII keys orjson spells as RFC 8785 does, in 0.2 us for 30.
         return orjson.dumps(value, option=orjson.OPT_SORT_KEYS) if plain else rfc8785.dumps(value)
@@ -34,7 +35,7 @@ def dumps(value: Any) -> bytes:
 
 def loads(data: bytes) -> Any:
     """The JSON value of recorded bytes; what was written comes back so that it can be again."""
-    if _LONG.search(data):
+    if _LONG in data.translate(_DIGITS_AS_0):
         return json.loads(data, parse_int=_number)
     return orjson.loads(data)
 
@@ -45,38 +46,48 @@ def _number(digits: str) -> int | float:
     return number if -INTEGER_MAX <= number <= INTEGER_MAX else float(digits)
 
 
-def _check(value: Any, path: str, depth: int) -> bool:
+def _check(value: Any, depth: int) -> bool:
     """True if the fast encoder is canonical for it; `NotSerialisable` at the first non-JSON."""
-    kind = cast("Any", type(value))
+    kind: Any = type(value)
     if kind in _LITERALS:
         return True
     if kind is int:
         if -INTEGER_MAX <= value <= INTEGER_MAX:
             return True
-        raise NotSerialisable(path, "an integer beyond 2^53-1, which JSON readers round")
+        raise NotSerialisable("$", "an integer beyond 2^53-1, which JSON readers round")
     if kind is float:
         if isfinite(value):
             return False
-        raise NotSerialisable(path, f"the number {value}, which JSON has not")
+        raise NotSerialisable("$", f"the number {value}, which JSON has not")
     if depth >= DEPTH_MAX:
-        raise NotSerialisable(path, f"nesting deeper than {DEPTH_MAX} (or a cycle)")
+        raise NotSerialisable("$", f"nesting deeper than {DEPTH_MAX} (or a cycle)")
     if kind is dict:
-        return _check_object(value, path, depth)
+        return _check_object(value, depth)
     if kind is list or kind is tuple:
-        plain = True
-        for index, item in enumerate(value):
-            if type(item) not in _LITERALS:
-                plain &= _check(item, f"{path}[{index}]", depth + 1)
-        return plain
-    raise NotSerialisable(path, f"a {kind.__module__}.{kind.__qualname__}")
+        return _check_list(value, depth)
+    raise NotSerialisable("$", f"a {kind.__module__}.{kind.__qualname__}")
 
 
-def _check_object(value: dict[Any, Any], path: str, depth: int) -> bool:
+def _check_object(value: dict[Any, Any], depth: int) -> bool:
     plain = True
     for key, item in value.items():
         if type(key) is not str:
-            raise NotSerialisable(path, f"the key {key!r}, which is not a string")
+            raise NotSerialisable("$", f"the key {key!r}, which is not a string")
         plain &= key.isascii()
         if type(item) not in _LITERALS:
-            plain &= _check(item, f"{path}.{key}", depth + 1)
+            try:
+                plain &= _check(item, depth + 1)
+            except NotSerialisable as error:
+                raise NotSerialisable(f"$.{key}{error.path[1:]}", error.problem) from None
+    return plain
+
+
+def _check_list(value: list[Any] | tuple[Any, ...], depth: int) -> bool:
+    plain = True
+    for index, item in enumerate(value):
+        if type(item) not in _LITERALS:
+            try:
+                plain &= _check(item, depth + 1)
+            except NotSerialisable as error:
+                raise NotSerialisable(f"$[{index}]{error.path[1:]}", error.problem) from None
     return plain

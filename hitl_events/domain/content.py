@@ -25,9 +25,9 @@ def content_digest(
         b'{"data":%b,"decided_by":%b,"draft_digest":%b,"notes":%b,"token":%b,"verdict":%b}'
         % (
             NULL if data is None else data,
-            dumps(decided_by),
-            dumps(drafted),
-            dumps(notes),
+            NULL if decided_by is None else dumps(decided_by),
+            NULL if drafted is None else dumps(drafted),
+            NULL if notes is None else dumps(notes),
             dumps(token),
             dumps(verdict),
         )

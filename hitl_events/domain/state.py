@@ -137,8 +137,10 @@ def status(run: RunState) -> Status:
         return "blocked"
     if run.phase == "cancelling" or not run.pending:
         return "running"
-    waiting = all(uncertain_gate(run, key) for key, _ in unfinished(run))
-    return "paused" if waiting else "running"
+    for key, _ in unfinished(run):
+        if uncertain_gate(run, key) is None:
+            return "running"
+    return "paused"
 
 
 def next_due(run: RunState, running: Container[StepKey] = ()) -> datetime | None:
@@ -156,8 +158,8 @@ def next_due(run: RunState, running: Container[StepKey] = ()) -> datetime | None
     if run.blocked is None:
         times += [
             step.retry_at
-            for key, step in unfinished(run)
-            if step.retry_at is not None
+            for key, step in run.steps.items()
+            if step.retry_at is not None  # so it is unfinished
             and key not in running
             and (run.phase == "active" or key[0] == "undo")
         ]

@@ -85,7 +85,7 @@ class Engine:
                 turn.deferred.append(entry)
                 continue
             held = self._runs.get(run_id) if run_id is not None else None
-            running = held.running.copy() if held is not None else {}
+            running = held.running.copy() if held is not None and held.running else {}
             try:
                 self._one(entry, run_id)
             except Exception as error:  # noqa: BLE001 - one run's fault must not reach its neighbours (P10)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from hitl_events.adapters.sqlite.blocks import unpack
@@ -24,6 +25,8 @@ _UUID_BYTES = 16
 _AVRO_HEADER_BYTES = 10
 _PAGE_ROWS = 1000
 """Rows of a piece of `positions`: 100 KB."""
+_KEYS_CACHED = 4096
+"""A run's key is wanted a few times within some batches; half a megabyte."""
 _KEYS_PER_QUERY = 500
 """SQLite before 3.32 takes 999 parameters."""
 
@@ -183,6 +186,7 @@ def _refuse(file: LogFile, rows: Iterable[tuple[Any, Any, Any, Any]]) -> None:
             raise ImpossibleHistory(_run_id(key), seq, problem)
 
 
+@lru_cache(_KEYS_CACHED)
 def _key(run_id: RunId) -> bytes | str | None:
     """The stored form: 16 bytes for a UUID, which saves 40 of 150 bytes of a run's row and index.
 
