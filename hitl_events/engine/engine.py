@@ -243,6 +243,8 @@ class Engine:
             turn.batch.events.extend(active.unwritten)
             active.unwritten = []
             turn.changed[active.run_id] = position
+        elif any(start.attempt > 1 for start in starts):
+            turn.changed[active.run_id] = position  # its timer is over, or it would fire for ever
 
     # answers
 

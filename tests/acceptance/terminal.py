@@ -29,7 +29,10 @@ class Terminal:
         self._state = self._home / "state.sh"
         self._token = "TOKEN"
         self._environment = {
-            name: held for name, held in os.environ.items() if not name.startswith("HITL_")
+            name: held
+            for name, held in os.environ.items()
+            # nor what an outer `make test ARGS=...` would hand to the `make` that is typed
+            if not name.startswith(("HITL_", "MAKE", "MFLAGS", "ARGS"))
         } | {"COLUMNS": "80", "HOME": str(self._home)}
         self._state.write_text(f"cd {shlex.quote(str(folder))}\n", encoding="utf-8")
 

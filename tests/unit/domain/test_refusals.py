@@ -99,6 +99,13 @@ def test_a_closed_gate_answers_before_the_content_is_looked_at(run: RunState, re
     assert refusal(run, decide(**WRONG)).reason == reason
 
 
+def test_an_end_is_told_from_a_cancellation_under_way() -> None:
+    """The message of run_ended says whether the run is over or is being cancelled."""
+    assert "is being cancelled" in refusal(run_of(paused(), cancelled()), decide()).message
+    failed = RunFailed(code="recipe.failed", message="")
+    assert "has failed" in refusal(run_of(paused(), failed), decide()).message
+
+
 @pytest.mark.parametrize(
     ("run", "reason"),
     [

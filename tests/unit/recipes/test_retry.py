@@ -4,8 +4,9 @@ from typing import Any
 import pytest
 
 from hitl_events import Retry, Run, StepError, current_step, recipe
+from hitl_events.engine.inputs import Due, Wake
 from hitl_events.errors import RecipeError
-from tests.unit.world import World
+from tests.unit.world import RUN, World
 
 SEEN: list[tuple[str, int]] = []
 
@@ -167,6 +168,24 @@ def test_a_retry_outlives_its_process() -> None:
 
     assert world.settle().artefact["result"] == 2
     assert [attempt for _, attempt in SEEN] == [1, 2]
+
+
+def test_an_attempt_under_way_is_not_begun_again() -> None:
+    """While the next attempt runs neither its timer nor a wake-up begins another one."""
+
+    @recipe("r", version="1")
+    async def body(run: Run, input: Any) -> Any:
+        return await run.step(flaky, 1, retry=Retry(attempts=3, initial_s=10))
+
+    world = World(body)
+    world.start("r")
+    world.wait(10)
+    assert len(world.held) == 1
+    assert world.positions[RUN].due is None
+    world.put(Wake(run_id=RUN), Due(run_id=RUN, until=world.time))
+
+    assert len(world.held) == 1
+    assert world.settle().artefact["result"] == 2
 
 
 def test_an_attempt_that_was_cut_runs_again_as_the_same() -> None:

@@ -1,11 +1,12 @@
+import asyncio
 from contextlib import suppress
 from typing import Any
 
 import pytest
 
-from hitl_events import Recipe, Retry, Run, StepError, current_step, hitl, recipe
+from hitl_events import CancelRun, Recipe, Retry, Run, StepError, current_step, hitl, recipe
 from hitl_events.recipes.recipe import Recipe as Handle
-from tests.unit.world import World
+from tests.unit.world import RUN, World
 
 DONE: list[tuple[str, Any]] = []
 
@@ -263,6 +264,44 @@ def test_a_cancellation_waits_for_what_runs() -> None:
     assert "StepCompleted book" not in world.story()
     assert world.story()[-1] == "RunCancelled"
     world.replayed()
+
+
+def test_a_step_that_was_cut_is_not_begun_again_in_a_cancelled_run() -> None:
+    """After a crash a run that is being cancelled takes back what is done and begins nothing."""
+
+    @recipe("r", version="1")
+    async def body(run: Run, input: Any) -> Any:
+        await run.step(charge, undo=refund)
+        await run.step(book)
+
+    world = World(body.configure(undo_on=("cancelled",)))
+    world.ask(world.starting("r"))
+    world.finish("charge")
+    world.ask(CancelRun(run_id=RUN, reason="", command_id="x", origin=world.origin()))
+    assert world.story()[-1] == "CancelRequested"
+    world.restart()
+
+    assert [start.request.key[:2] for start in world.held] == [("undo", "charge")]
+    world.settle()
+    assert world.story()[-2:] == ["StepCompleted undo charge", "RunCancelled"]
+
+
+def test_a_cancelled_run_does_not_wait_for_the_uncertain() -> None:
+    """A once step that runs out of time while its run is cancelled asks nothing; the run ends."""
+
+    async def slow() -> None:
+        await asyncio.Event().wait()
+
+    @recipe("r", version="1")
+    async def body(run: Run, input: Any) -> Any:
+        await run.step(slow, once=True, timeout_s=0.01)
+
+    world = World(body)
+    world.ask(world.starting("r"))
+    world.ask(CancelRun(run_id=RUN, reason="", command_id="x", origin=world.origin()))
+    world.settle()
+
+    assert world.story()[1:] == ["StepStarted slow", "CancelRequested", "RunCancelled"]
 
 
 def test_a_crash_while_it_is_undone_changes_nothing() -> None:
