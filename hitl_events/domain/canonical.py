@@ -48,7 +48,7 @@ def _number(digits: str) -> int | float:
 
 def _check(value: Any, depth: int) -> bool:
     """True if the fast encoder is canonical for it; `NotSerialisable` at the first non-JSON."""
-    kind: Any = type(value)
+    kind: object = type(value)
     if kind in _LITERALS:
         return True
     if kind is int:
@@ -65,7 +65,7 @@ def _check(value: Any, depth: int) -> bool:
         return _check_object(value, depth)
     if kind is list or kind is tuple:
         return _check_list(value, depth)
-    raise NotSerialisable("$", f"a {kind.__module__}.{kind.__qualname__}")
+    raise NotSerialisable("$", f"a {value.__class__.__module__}.{value.__class__.__qualname__}")
 
 
 def _check_object(value: dict[Any, Any], depth: int) -> bool:

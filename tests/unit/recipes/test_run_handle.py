@@ -98,6 +98,20 @@ def test_randomness_comes_from_the_seed() -> None:
     assert all(isinstance(made, UUID) and made.version == 4 for made in (first[1], second[1]))
 
 
+def test_what_a_seed_gives_is_for_ever() -> None:
+    """Runs of an older release must replay: these values may never change."""
+
+    @recipe("r", version="1")
+    async def body(run: Run, input: Any) -> Any:
+        return [run.random(), str(run.uuid()), run.random()]
+
+    assert World(body).start("r").artefact["result"] == [
+        0.33947570066964217,
+        "b2ade0a4-c30c-4120-bd32-d33e3d94ecd7",
+        0.051812401407427155,
+    ]
+
+
 def test_another_seed_gives_other_randomness() -> None:
     """What a recipe draws can not be guessed from its name and input."""
     seen: list[float] = []
