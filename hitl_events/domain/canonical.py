@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from math import isfinite
-from typing import Any
+from typing import Any, cast
 
 import orjson
 import rfc8785
@@ -48,7 +48,7 @@ def _number(digits: str) -> int | float:
 
 def _check(value: Any, depth: int) -> bool:
     """True if the fast encoder is canonical for it; `NotSerialisable` at the first non-JSON."""
-    kind: object = type(value)
+    kind = cast("Any", type(value))
     if kind in _LITERALS:
         return True
     if kind is int:
