@@ -49,16 +49,23 @@ async def reviewed(run: Run, request: dict[str, Any]) -> dict[str, Any]:
     return published
 
 
+@recipe("decided", version="1")
+async def decided(run: Run, request: dict[str, Any]) -> str:
+    """As `reviewed`, but over with the decision: one commit."""
+    draft = await run.step(write, request)
+    return (await run.gate("review", draft=draft)).verdict
+
+
 @asynccontextmanager
 async def runtime_in(folder: Path) -> AsyncGenerator[Runtime]:
     """A runtime on a real data directory."""
-    async with Runtime.open(folder, recipes=[reviewed]) as runtime:
+    async with Runtime.open(folder, recipes=[reviewed, decided]) as runtime:
         yield runtime
 
 
-async def start(runtime: Runtime, number: int) -> str:
+async def start(runtime: Runtime, number: int, name: str = "benchmark") -> str:
     """Start a run and bring it to its pause; returns the token."""
-    outcome = await runtime.run("benchmark", {"number": number})
+    outcome = await runtime.run(name, {"number": number})
     assert outcome.status == "paused", outcome.diagnostics
     assert outcome.token is not None
     return outcome.token

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Literal, TypeAlias, cast
 
@@ -24,6 +24,8 @@ from hitl_events.ports import Clock, InboundKind, InboundRecord
 from hitl_events.recipes import values
 
 Name: TypeAlias = Literal["StartRun", "Decide", "CancelRun", "UnblockRun"]
+_BELOW_MS = [timedelta(microseconds=below) for below in range(1000)]
+"""To cut a time to its millisecond in 0.1 us; `replace` takes 0.8."""
 _USER_DATA = {"StartRun": "input", "Decide": "data"}
 
 
@@ -100,7 +102,7 @@ class Caller:
 
 def _to_ms(now: datetime) -> datetime:
     """As a record's time of arrival is known: a call may not be late by less than others can be."""
-    return now.replace(microsecond=now.microsecond // 1000 * 1000)
+    return now - _BELOW_MS[now.microsecond % 1000]
 
 
 def _run(command: Command) -> RunId | None:
