@@ -37,7 +37,7 @@ from hitl_events.recipes.plan import Plan, plan_of_events
 from hitl_events.recipes.recipe import Recipe
 from hitl_events.runtime.observer import Observer, Quiet
 from hitl_events.runtime.partition import OwnedLog, Partition
-from hitl_events.runtime.runner import DRAIN_S, Runner
+from hitl_events.runtime.runner import DRAIN_S, Pace, Runner
 from hitl_events.runtime.watchdog import Watchdog
 
 Diagnostics: TypeAlias = Literal["default", "strict"]
@@ -99,12 +99,11 @@ class Runtime:
             only=self._only,
             strict=strict,
         )
+        pace = Pace(drain_s=setting.drain_s)
         self._partition = Partition(
             log,
             self._codec,
-            lambda: Runner(
-                log, tools, setting.clock, _submission, setting.observer, setting.drain_s
-            ),
+            lambda: Runner(log, tools, setting.clock, _submission, setting.observer, pace),
         )
 
     @classmethod
@@ -268,7 +267,7 @@ def _submission(record: InboundRecord) -> Submission:
     command = read_inbound(record, arrived_at=arrived_at)
     if isinstance(command, StartRun):
         command = replace(command, seed=SystemIds().seed())
-    return Submission(command=command, record=lambda: record, settles=record.source.offset)
+    return Submission(command=command, record=lambda: record, settles=record.number)
 
 
 def _missing_durability(level: str) -> Diagnostic:

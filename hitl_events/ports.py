@@ -10,6 +10,7 @@ from typing import Literal, Protocol, TypeAlias
 from hitl_events.domain.events import Event, RunStarted, Source
 from hitl_events.domain.refusals import Reason, Winner
 from hitl_events.domain.requests import Request
+from hitl_events.domain.state import RunState
 from hitl_events.domain.values import RunId, value
 
 InboundKind: TypeAlias = Literal["decision", "command"]
@@ -18,14 +19,22 @@ Headers: TypeAlias = tuple[tuple[str, bytes], ...]
 
 @value
 class InboundRecord:
-    """Bytes that somebody submitted, before decoding. `source` is its position in the intake."""
+    """Bytes that somebody submitted, before decoding.
+
+    `source` is the position where it was first submitted, `number` that by which its intake is
+    asked and answered. `is_null`: there was no value at all (`value` is empty then). `forwarded`:
+    the owner of another partition passed it on, and proved it.
+    """
 
     kind: InboundKind
     key: bytes | None = None
     value: bytes
+    is_null: bool = False
     headers: Headers = ()
     channel: str
     source: Source
+    number: int = 0
+    forwarded: bool = False
 
 
 @value
@@ -48,8 +57,18 @@ class DeadLetter:
     source: Source | None
     key: bytes | None
     value: bytes
+    is_null: bool = False
     headers: Headers = ()
     recorded_at: datetime
+
+
+@value
+class Forward:
+    """A record whose run lives in another partition: it goes on there, in this transaction."""
+
+    number: int
+    record: InboundRecord
+    partition: int
 
 
 @value
@@ -65,6 +84,7 @@ class RunPosition:
     """What the log keeps by key of a run: its head and what wakes it.
 
     `due` is its earliest timer, `busy` says that steps of it are to run (a new owner takes it up).
+    `ended` is the state of a run that has ended, for logs that keep of it an end mark only.
     """
 
     run_id: RunId
@@ -73,22 +93,27 @@ class RunPosition:
     status: str
     due: datetime | None
     busy: bool
+    ended: RunState | None = field(default=None, compare=False, repr=False)
 
 
 @value
 class EffectBatch:
     """All that one turn of the engine changes: written in one transaction, or not at all.
 
-    `settled` maps offsets of the intake to their answers.
+    `settled` maps numbers of the intake to their answers; what is in `forwards` is answered
+    elsewhere.
     """
 
     events: list[Appended] = field(default_factory=list[Appended])
     positions: list[RunPosition] = field(default_factory=list[RunPosition])
     dead_letters: list[DeadLetter] = field(default_factory=list[DeadLetter])
     settled: list[tuple[int, Answer]] = field(default_factory=list[tuple[int, Answer]])
+    forwards: list[Forward] = field(default_factory=list[Forward])
 
     def __bool__(self) -> bool:
-        return bool(self.events or self.positions or self.dead_letters or self.settled)
+        return bool(
+            self.events or self.positions or self.dead_letters or self.settled or self.forwards
+        )
 
 
 @value
@@ -143,15 +168,19 @@ class Intake(Protocol):
     """Where anybody puts decisions and commands; durable once `put` returns, answered once."""
 
     async def put(self, record: InboundRecord) -> int:
-        """Store a record and return its offset (its `source` is set from it)."""
+        """Store a record and return its number (its `source` is set too)."""
         ...
 
     async def take(self, after: int, limit: int) -> Sequence[InboundRecord]:
-        """Unanswered records with offsets greater than `after`, in order."""
+        """Unanswered records with numbers greater than `after`, in order."""
+        ...
+
+    async def caught_up(self) -> bool:
+        """True if all that arrived before this call was taken, or the next `take` will give it."""
         ...
 
     async def answer(self, offset: int) -> Answer | None:
-        """What became of the record at `offset`; None while nothing has."""
+        """What became of the record of that number; None while nothing has."""
         ...
 
 

@@ -23,6 +23,7 @@ class ActiveRun:
         "driver",
         "events",
         "head",
+        "held_until",
         "left",
         "requests",
         "run_id",
@@ -42,6 +43,7 @@ class ActiveRun:
         self.running: dict[StepKey, int] = {}
         self.requests: dict[StepKey, StepRequest] = {}
         self.left = False
+        self.held_until: datetime | None = None
         self.trimmed = False
         self.unwritten: list[Appended] = []
 
@@ -88,14 +90,18 @@ class ActiveRun:
         """What the log keeps of the run by its key."""
         run = self.run
         word = status(run)
+        due = next_due(run, self.running)
+        if self.held_until is not None:
+            due = min(due or self.held_until, self.held_until)
         return RunPosition(
             run_id=self.run_id,
             seq=run.seq,
             head=self.head,
             status=word,
-            due=next_due(run, self.running),
+            due=due,
             # a run that is left here (to its own owner) may have more to do than its events say
             busy=word in {"running", "blocked"} or bool(self.running) or self.left,
+            ended=run if run.ended else None,
         )
 
     @property

@@ -132,7 +132,8 @@ class Drive:
         active.left = not self._may_drive(active) or (
             found is None and self._tools.only is not None
         )
-        if active.left:
+        active.held_until = self._held_until(active, now)
+        if active.left or active.held_until is not None:
             return []
         if found is None:
             known = ", ".join(self._tools.recipes.known()) or "none"
@@ -146,6 +147,14 @@ class Drive:
         except RecipeStopped as stopped:
             self._block(active, stopped, found.code_fingerprint, now)
         return starts
+
+    def _held_until(self, active: ActiveRun, now: datetime) -> datetime | None:
+        """The owner before may be in a `once` step still: nobody is asked about it yet (4.8)."""
+        ask_from = self._tools.ask_from
+        if now >= ask_from:
+            return None
+        begun = (key for key, step in active.run.steps.items() if step.status == "started")
+        return ask_from if any(key not in active.running for key in begun) else None
 
     def _cancel_blocked(
         self, active: ActiveRun, found: RegisteredRecipe | None, now: datetime

@@ -30,7 +30,7 @@ from hitl_events.engine.inputs import (
 )
 from hitl_events.engine.tools import Tools
 from hitl_events.engine.turn import Turn
-from hitl_events.ports import Answer, Codec, DeadLetter
+from hitl_events.ports import Answer, Codec, DeadLetter, Forward
 
 CACHED_RUNS_MAX = 512
 """Runs kept in memory between turns. About 10 KB each with their coroutines, so 5 MB."""
@@ -65,6 +65,14 @@ class Engine:
         """The runs that these inputs need and that are not in memory."""
         wanted = {run_of(entry) for entry in inputs}
         return {run_id for run_id in wanted if run_id is not None and run_id not in self._runs}
+
+    def _elsewhere(self, run_id: RunId | None) -> int | None:
+        """The partition in which the run lives, where that is another one than ours."""
+        place = self._tools.place
+        if place is None or run_id is None:
+            return None
+        found = place(run_id)
+        return None if found == self._tools.partition else found
 
     def admit(self, loaded: Mapping[RunId, Sequence[bytes]], codec: Codec) -> None:
         """Take in what the log holds of runs."""
@@ -159,6 +167,10 @@ class Engine:
         if isinstance(command, Refused):
             self._refuse(entry, Rejection(reason=command.reason, message=command.message))
             return
+        partition = self._elsewhere(run_of(entry))
+        if partition is not None:
+            self._pass_on(entry, partition)
+            return
         state = active.state if active else None
         if isinstance(command, StartRun) and state is None:
             if self._is_others(entry, command):
@@ -178,6 +190,19 @@ class Engine:
             self._apply(entry, active, ruling)
         else:
             self._answer_without_event(entry, active, ruling)
+
+    def _pass_on(self, entry: Submission, partition: int) -> None:
+        """One hop: who forwarded it to us and we do not agree about the place of its run."""
+        record = entry.record()
+        if record.forwarded or entry.settles is None:
+            ours = self._tools.partition
+            message = (
+                f"expected a run of partition {ours}, found one of {partition}, forwarded here"
+            )
+            self._refuse(entry, Rejection(reason="misrouted", message=message))
+            return
+        forward = Forward(number=entry.settles, record=record, partition=partition)
+        self._turn.batch.forwards.append(forward)
 
     def _is_others(self, entry: Submission, command: StartRun) -> bool:
         """A start in the intake whose recipe a short-lived owner lacks waits for another owner."""
@@ -243,8 +268,8 @@ class Engine:
             turn.batch.events.extend(active.unwritten)
             active.unwritten = []
             turn.changed[active.run_id] = position
-        elif any(start.attempt > 1 for start in starts):
-            turn.changed[active.run_id] = position  # its timer is over, or it would fire for ever
+        elif active.held_until is not None or any(start.attempt > 1 for start in starts):
+            turn.changed[active.run_id] = position  # its timer is new or over, or it would be lost
 
     # answers
 
@@ -273,6 +298,7 @@ class Engine:
                 source=record.source,
                 key=record.key,
                 value=record.value,
+                is_null=record.is_null,
                 headers=record.headers,
                 recorded_at=self._now,
             )

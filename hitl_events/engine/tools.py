@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import datetime
+
 from hitl_events.domain.token import TokenKeys
-from hitl_events.domain.values import RunId, value
+from hitl_events.domain.values import EPOCH, RunId, value
 from hitl_events.ports import Codec, RecipeBook, Watch
 
 
@@ -11,7 +14,9 @@ from hitl_events.ports import Codec, RecipeBook, Watch
 class Tools:
     """`only` are the runs that a short-lived owner drives; None means all of them.
 
-    `strict`: a recorded step that now gets other arguments blocks its run.
+    `strict`: a recorded step that now gets other arguments blocks its run. `partition` is the one
+    that is owned, `place` says in which a run lives (None: there is one). `ask_from`: until then no
+    reconcile gate opens, as the owner before may still be in the step it began.
     """
 
     codec: Codec
@@ -20,3 +25,6 @@ class Tools:
     watch: Watch
     only: set[RunId] | None = None
     strict: bool = False
+    partition: int = 0
+    place: Callable[[RunId], int] | None = None
+    ask_from: datetime = EPOCH

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Protocol
 
-from hitl_events.domain.values import RunId
+from hitl_events.domain.values import RunId, value
 from hitl_events.engine.engine import Engine
 from hitl_events.engine.inputs import Due, Input, Submission, Wake
 from hitl_events.engine.tools import Tools
@@ -33,7 +33,9 @@ BATCH_INPUTS_MAX = 512
 """Inputs of one commit: about 1,500 events of 350 B, half a megabyte."""
 
 POLL_S = 0.01
-"""How often the intake is looked at for records of other processes (a look costs 2 us)."""
+"""How often the intake is looked at for records of other processes (a look costs 2 us).
+
+Where the intake tells us (`nudge`), once a second will do."""
 
 DRAIN_S = 5.0
 """What running steps may take to end when their runtime is closed: half of what SIGTERM has."""
@@ -56,6 +58,14 @@ class PartitionLog(EventLog, RunStates, Intake, Protocol):
         ...
 
 
+@value
+class Pace:
+    """How long running steps may take to end, and how often the intake is looked at; in seconds."""
+
+    drain_s: float = DRAIN_S
+    poll_s: float = POLL_S
+
+
 class Runner:
     """Owns the partition while it runs; `serve` ends at `stop` or with the error that ended it."""
 
@@ -66,14 +76,15 @@ class Runner:
         clock: Clock,
         read: Callable[[InboundRecord], Submission],
         observer: Observer,
-        drain_s: float = DRAIN_S,
+        pace: Pace,
     ) -> None:
         self._log = log
         self._tools = tools
         self._clock = clock
         self._read = read
         self._observer = observer
-        self._drain_s = drain_s
+        self._drain_s = pace.drain_s
+        self._poll_s = pace.poll_s
         self._engine = Engine(tools)
         self._executor = Executor(clock, self._push)
         self._arrivals = Arrivals()
@@ -110,6 +121,10 @@ class Runner:
     def stop(self) -> None:
         """End `serve` after the current turn."""
         self._stopping = True
+        self._wakeup.set()
+
+    def nudge(self) -> None:
+        """Something came into the intake, or may have: look at once."""
         self._wakeup.set()
 
     def _push(self, entry: Input) -> None:
@@ -177,7 +192,7 @@ class Runner:
     async def _idle(self) -> None:
         """Until something comes in, a timer is due, or it is time to look at the intake."""
         loop = asyncio.get_running_loop()
-        poll = loop.call_later(POLL_S, self._wakeup.set)
+        poll = loop.call_later(self._poll_s, self._wakeup.set)
         await self._wakeup.wait()
         poll.cancel()
 
@@ -186,13 +201,14 @@ class Runner:
         arrivals = self._arrivals
         now = self._clock.now()
         due = self._next_due is not None and now >= self._next_due
+        due = due and await self._log.caught_up()  # after `now`: who came in time is heard first
         # asked last: a change is told once
         if arrivals.wants_records and (due or not arrivals.read_to_end or self._log.changed()):
             records = await self._log.take(self._taken, BATCH_INPUTS_MAX)
             to_end = len(records) < BATCH_INPUTS_MAX
             arrivals.put(map(self._read, records), read_to_end=to_end)
             if records:
-                self._taken = records[-1].source.offset
+                self._taken = records[-1].number
         else:
             due = False  # the intake was not read to an end that is later than the timer
         inputs = arrivals.take(BATCH_INPUTS_MAX)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from hitl_events.adapters.avro import AvroCodec
@@ -92,6 +92,7 @@ class World:
         only: set[RunId] | None = None,
         watch: Watch | None = None,
         cached_runs_max: int = CACHED_RUNS_MAX,
+        place: Callable[[RunId], int] | None = None,
     ) -> None:
         self.clock = ManualClock(START)
         self.keys = TokenKeys([b"k" * 32])
@@ -103,15 +104,19 @@ class World:
         self.answers: list[Answer] = []
         self.held: list[StepStart] = []
         self._reports: list[StepReport] = []
-        self._settings = {"strict": strict, "only": only, "watch": watch or Unwatched()}
+        self._settings: dict[str, Any] = {
+            "strict": strict,
+            "only": only,
+            "watch": watch or Unwatched(),
+            "place": place,
+        }
         self._cached_runs_max = cached_runs_max
         self._offset = 0
         self._executor = Executor(self.clock, self._reports.append)
         self.engine = self._new_engine()
 
     def _new_engine(self) -> Engine:
-        settings: dict[str, Any] = self._settings
-        tools = Tools(codec=self.codec, keys=self.keys, recipes=self.book, **settings)
+        tools = Tools(codec=self.codec, keys=self.keys, recipes=self.book, **self._settings)
         return Engine(tools, cached_runs_max=self._cached_runs_max)
 
     # time
@@ -244,10 +249,14 @@ class World:
 
     # processes
 
-    def restart(self, *recipes: Recipe) -> None:
-        """A new process with the same log: what ran is gone, busy runs are taken up again."""
+    def restart(self, *recipes: Recipe, ask_after_s: float = 0) -> None:
+        """A new process with the same log: what ran is gone, busy runs are taken up again.
+
+        `ask_after_s`: how long it asks nobody about the once steps of the process before.
+        """
         if recipes:
             self.book = Book(recipes)
+        self._settings["ask_from"] = self.time + timedelta(seconds=ask_after_s)
         self.held = []
         self.engine = self._new_engine()
         self.put(*(Wake(run_id=at.run_id) for at in self.positions.values() if at.busy))

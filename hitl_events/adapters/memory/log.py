@@ -201,13 +201,16 @@ class MemoryLog:
         offset = held.intake_end = held.intake_end + 1
         arrived_ms = micros(self._clock.now()) // 1000
         place = Source(topic=TOPIC, partition=self.number, offset=offset, timestamp_ms=arrived_ms)
-        held.intake[offset] = replace(record, source=place)
+        held.intake[offset] = replace(record, source=place, number=offset)
         self._wrote(held)
         return offset
 
     async def take(self, after: int, limit: int) -> Sequence[InboundRecord]:
         waiting = self._live().intake
         return [waiting[offset] for offset in islice((n for n in waiting if n > after), limit)]
+
+    async def caught_up(self) -> bool:
+        return True
 
     async def answer(self, offset: int) -> Answer | None:
         return self._live().answers.get(offset)

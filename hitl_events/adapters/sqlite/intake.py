@@ -49,6 +49,9 @@ class Intake:
             rows = self._file.rows(_TAKE, (after, limit))
         return self._file.decoded("intake", rows, _record)
 
+    async def caught_up(self) -> bool:
+        return True  # `take` reads the table itself
+
     async def answer(self, offset: int) -> Answer | None:
         found = self._file.decoded("answers", self._file.rows(_ANSWER, (offset,)), _answer)
         return found[0] if found else None
@@ -101,4 +104,5 @@ def _record(row: Any) -> InboundRecord:
         headers=headers.decode(named),
         channel=channel,
         source=Source(topic=TOPIC, partition=0, offset=offset, timestamp_ms=arrived_us // 1000),
+        number=offset,
     )

@@ -135,7 +135,7 @@ class Owner:
             to_end = len(records) < self._batch_inputs_max
             arrivals.put(map(self._around.read, records), read_to_end=to_end)
             if records:
-                self._taken = records[-1].source.offset
+                self._taken = records[-1].number
         else:
             due = False
         inputs = arrivals.take(self._batch_inputs_max)

@@ -86,7 +86,7 @@ class Post:
         command = read_inbound(record, arrived_at=arrived_at)
         if isinstance(command, StartRun):
             command = replace(command, seed=SEED)
-        return Submission(command=command, record=lambda: record, settles=record.source.offset)
+        return Submission(command=command, record=lambda: record, settles=record.number)
 
     def _note(self, sent: Sent, topic: str, offset: int) -> None:
         sent.place = (topic, offset)
