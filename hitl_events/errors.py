@@ -64,7 +64,100 @@ class CorruptLog(HitlError):
 
 
 class LogUnavailable(HitlError):
-    """The log can not be reached, opened or written; nothing of the failed batch was recorded."""
+    """The log can not be reached, opened or written.
+
+    Nothing of the failed batch was recorded, unless it is an `OutcomeUnknown`.
+    """
+
+
+class OutcomeUnknown(LogUnavailable):
+    """A batch was sent and its end was not heard: it is in the log as a whole or not at all.
+
+    Forget what was made of it and read the log anew; never send it again by itself.
+    """
+
+
+class AccessDenied(LogUnavailable):
+    """The broker refuses this user a right. `hitl topics acls` prints those that are needed.
+
+    `resource` is topic, group, transactional id or cluster, `name` which one, `operation` the
+    right, as in `WRITE`.
+    """
+
+    def __init__(self, resource: str, name: str, operation: str) -> None:
+        self.resource = resource
+        self.name = name
+        self.operation = operation
+        super().__init__(
+            f"expected the right {operation} on {resource} {name!r}, found it refused: grant it "
+            f"(`hitl topics acls` prints what each process needs)"
+        )
+
+
+class AuthenticationFailed(LogUnavailable):
+    """The broker does not take this user, mechanism or certificate; `cause` is what it said."""
+
+    def __init__(self, cause: str) -> None:
+        self.cause = cause
+        super().__init__(
+            f"expected the broker to take this user, found {cause}: check "
+            f"HITL_KAFKA_SECURITY_PROTOCOL, HITL_KAFKA_SASL_* and HITL_KAFKA_SSL_*"
+        )
+
+
+class UnknownTopic(LogUnavailable):
+    """A topic (or a partition of it) is not there. `hitl topics create` makes all of them."""
+
+    def __init__(self, topic: str, partition: int | None = None) -> None:
+        self.topic = topic
+        self.partition = partition
+        place = f"topic {topic!r}"
+        wanted = place if partition is None else f"partition {partition} of {place}"
+        super().__init__(f"expected {wanted}, found none: run `hitl topics create`")
+
+
+class OffsetOutside(HitlError):
+    """An offset that the log does not hold (any more): it was cut, deleted or made anew.
+
+    `first` and `end` are what it holds, `end` not included. Whoever believed in `offset` must not
+    go on from another one by itself.
+    """
+
+    def __init__(self, topic: str, partition: int, offset: int, held: tuple[int, int]) -> None:
+        self.topic = topic
+        self.partition = partition
+        self.offset = offset
+        self.first, self.end = held
+        super().__init__(
+            f"expected offset {offset} of {topic}-{partition} to be in the log, found offsets "
+            f"{self.first} to {self.end} (not included): records were deleted or the topic was "
+            f"made anew; restore the topic, or remove what was noted about it"
+        )
+
+
+class TopicDiffers(HitlError):
+    """A topic is there with another number of partitions, which can not be changed.
+
+    The key decides the partition: a change would move runs away from their events.
+    """
+
+    def __init__(self, topic: str, found: int, expected: int) -> None:
+        self.topic = topic
+        self.found = found
+        self.expected = expected
+        super().__init__(
+            f"expected topic {topic!r} with {expected} partitions, found {found}: ask for {found}, "
+            f"or take another HITL_TOPIC_PREFIX (the number can not be changed later)"
+        )
+
+
+class RecordTooLarge(HitlError):
+    """A record that its topic can not hold; size records before sending them."""
+
+    def __init__(self, topic: str, problem: str) -> None:
+        self.topic = topic
+        self.problem = problem
+        super().__init__(f"expected a record that {topic!r} can hold, found {problem}")
 
 
 class ReadOnlyLog(HitlError):

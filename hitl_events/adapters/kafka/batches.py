@@ -1,0 +1,95 @@
+"""Records as the driver's batches: half the work of sending them one by one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Sequence
+from itertools import zip_longest
+from typing import Any
+
+from hitl_events.adapters.kafka.records import Outgoing, Place
+from hitl_events.adapters.kafka.topics import DEAD_LETTER_BYTES_MAX
+from hitl_events.errors import LogUnavailable, RecordTooLarge
+
+RECORD_OVERHEAD_BYTES = 128
+"""The head of a batch (61) and the lengths of a record and of its headers."""
+
+
+class Batches:
+    """The records of one transaction, by place, in their order; one that is full begins the next.
+
+    `RecordTooLarge` when it is made, for a record that no topic of ours can hold.
+    """
+
+    def __init__(self, producer: Any, records: Sequence[Outgoing]) -> None:
+        self._producer = producer
+        self._count = len(records)
+        self._by_place: dict[Place, list[_Batch]] = defaultdict(list)
+        for index, record in enumerate(records):
+            _check_size(record)
+            batches = self._by_place[record.place]
+            if not batches or not batches[-1].append(record, index):
+                batches.append(_Batch(producer.create_batch()))
+                batches[-1].append(record, index)
+
+    async def written(self) -> tuple[int, ...]:
+        """Send all, wait for all; the offset of each record.
+
+        The second batch of a place waits until the first is on its way: so the first ones of all
+        places go out before.
+        """
+        sent: list[tuple[_Batch, asyncio.Future[Any]]] = []
+        try:
+            for round_ in zip_longest(*self._by_place.values()):
+                for batch, place in zip(round_, self._by_place, strict=True):
+                    if batch is not None:
+                        future = await self._producer.send_batch(
+                            batch.builder, place.topic, partition=place.partition
+                        )
+                        sent.append((batch, future))
+            offsets = [0] * self._count
+            for batch, future in sent:
+                batch.place_offsets((await future).offset, offsets)
+        finally:
+            for _, future in sent:
+                _forget(future)
+        return tuple(offsets)
+
+
+class _Batch:
+    """One batch of the driver's, and which records are in it."""
+
+    def __init__(self, builder: Any) -> None:
+        self.builder = builder
+        self._indices: list[int] = []
+
+    def append(self, record: Outgoing, index: int) -> bool:
+        """False if it is full."""
+        added = self.builder.append(
+            timestamp=None, key=record.key, value=record.value, headers=record.headers
+        )
+        if added is not None:
+            self._indices.append(index)
+        return added is not None
+
+    def place_offsets(self, first: int, offsets: list[int]) -> None:
+        if first < 0:  # the broker had it already, from a first try, and no longer knows where
+            raise LogUnavailable("expected the offset of a batch, found none: read the log anew")
+        for step, index in enumerate(self._indices):
+            offsets[index] = first + step
+
+
+def _check_size(record: Outgoing) -> None:
+    size = RECORD_OVERHEAD_BYTES + len(record.key or b"") + len(record.value or b"")
+    size += sum(len(name) + len(held) + 10 for name, held in record.headers)
+    if size > DEAD_LETTER_BYTES_MAX:
+        raise RecordTooLarge(record.place.topic, f"{size} bytes, more than {DEAD_LETTER_BYTES_MAX}")
+
+
+def _forget(future: asyncio.Future[Any]) -> None:
+    """Where one batch failed nobody asks for the others: their errors are no news to the loop."""
+    if future.done():
+        _ = future.cancelled() or future.exception()
+    else:
+        future.cancel()

@@ -1,0 +1,63 @@
+"""One bound around every call of the driver: it ends in its time, and in an error of ours."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from typing import TypeVar
+
+from hitl_events.adapters.kafka.settings import KafkaSettings
+from hitl_events.adapters.kafka.trouble import (
+    KNOWN,
+    Doing,
+    listening,
+    new_heard,
+    too_slow,
+    translated,
+)
+
+START_S = 10.0
+"""Connect, find the coordinator, fence: 0.1-0.3 s; after a broker's death a new coordinator reads
+its log for some seconds."""
+CALL_S = 4.0
+"""One request and its answer: milliseconds. Below the 5 s in which a missing right must be told."""
+TRANSACTION_S = 10.0
+"""A batch of 2,000 records: 50 ms. The rest is for a change of leader (7 s were seen)."""
+STOP_S = 2.0
+"""Closing sockets: milliseconds. A process has 10 s to drain."""
+REQUEST_TIMEOUT_MS = 4_000
+"""After it the driver closes the connection and tries again."""
+
+_T = TypeVar("_T")
+
+
+class Bounded:
+    """The calls of one client. What its driver logs meanwhile tells why one failed."""
+
+    def __init__(self, settings: KafkaSettings) -> None:
+        self._settings = settings
+        self._heard = new_heard()
+
+    async def call(self, call: Awaitable[_T], doing: Doing, *, within_s: float = CALL_S) -> _T:
+        """Its result; a `HitlError` if it fails or takes longer. Cancelling it cancels the call.
+
+        The driver sometimes lets a cancellation of its own escape: unless it was us who were
+        cancelled, that is a failure of the call.
+        """
+        task = asyncio.current_task()
+        assert task is not None
+        asked = task.cancelling()
+        with listening(self._heard):
+            try:
+                async with asyncio.timeout(within_s) as bound:
+                    return await call
+            except asyncio.CancelledError:
+                if task.cancelling() > asked:
+                    raise
+                raise too_slow(doing, within_s, self._settings, self._heard) from None
+            except TimeoutError as error:
+                if bound.expired():
+                    raise too_slow(doing, within_s, self._settings, self._heard) from None
+                raise translated(error, doing, self._settings, self._heard) from error
+            except KNOWN as error:
+                raise translated(error, doing, self._settings, self._heard) from error

@@ -1,0 +1,65 @@
+"""Takes a client of the driver down that may be fenced, half started, or without its broker.
+
+The driver's own `stop()` waits for what cannot be sent any more, leaves tasks behind if that wait is
+bounded, and leaves errors for the loop to complain about. This module knows the inside of the driver's
+producer (0.14, as it is pinned) for that one purpose.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from contextlib import suppress
+from typing import Any
+
+from hitl_events.adapters.kafka.trouble import KNOWN
+
+
+async def drop_producer(producer: Any, *, within_s: float) -> None:
+    """Nothing more is sent, all is closed, no task is left. Also after `stop()`."""
+    producer._closed = True  # noqa: SLF001 - else its destructor warns
+    task = producer._sender.sender_task  # noqa: SLF001 - nobody else can end it
+    if task is not None:
+        await _ended(task, within_s)
+    await _bounded(producer.client.close(), within_s)
+    _hush(producer)
+
+
+async def drop_consumer(consumer: Any, *, within_s: float) -> None:
+    """As far as the driver's `stop()` gets in its time; then at least the connections are closed."""
+    await _bounded(consumer.stop(), within_s)
+    await _bounded(consumer._client.close(), within_s)  # noqa: SLF001 - stop() may not get there
+
+
+async def _ended(task: asyncio.Task[Any], within_s: float) -> None:
+    """The first cancellation makes the sender wait for its own tasks, a second one ends those."""
+    for _ in range(2):
+        if not task.done():
+            task.cancel()
+            await asyncio.wait([task], timeout=within_s / 2)
+    if task.done() and not task.cancelled():
+        task.exception()
+
+
+async def _bounded(call: Awaitable[Any], within_s: float) -> None:
+    """Whatever it raises does not matter any more; our own cancellation does."""
+    task = asyncio.ensure_future(call)
+    try:
+        await asyncio.wait([task], timeout=within_s)
+    finally:
+        task.cancel()
+    with suppress(asyncio.CancelledError, *KNOWN):
+        if task.done():
+            task.result()
+
+
+def _hush(producer: Any) -> None:
+    """Errors that the driver put into futures for which nobody waits were told by another way."""
+    manager = producer._txn_manager  # noqa: SLF001 - see the module's docstring
+    waiters = [manager._transaction_waiter]  # noqa: SLF001 - as above
+    for batches in producer._message_accumulator._batches.values():  # noqa: SLF001 - as above
+        for batch in batches:
+            waiters += [batch.future, batch._drain_waiter]  # noqa: SLF001 - as above
+    for waiter in waiters:
+        if waiter is not None and waiter.done() and not waiter.cancelled():
+            waiter.exception()
