@@ -67,7 +67,7 @@ class _Batch:
     def append(self, record: Outgoing, index: int) -> bool:
         """False if it is full."""
         added = self.builder.append(
-            timestamp=None, key=record.key, value=record.value, headers=record.headers
+            timestamp=None, key=record.key, value=record.value, headers=list(record.headers)
         )
         if added is not None:
             self._indices.append(index)

@@ -1,8 +1,8 @@
 """Takes a client of the driver down that may be fenced, half started, or without its broker.
 
-The driver's own `stop()` waits for what cannot be sent any more, leaves tasks behind if that wait is
-bounded, and leaves errors for the loop to complain about. This module knows the inside of the driver's
-producer (0.14, as it is pinned) for that one purpose.
+The driver's own `stop()` waits for what cannot be sent any more, leaves tasks behind if that wait
+is bounded, and leaves errors for the loop to complain about. This module knows the inside of the
+driver's producer (0.14, as it is pinned) for that one purpose.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ async def drop_producer(producer: Any, *, within_s: float) -> None:
 
 
 async def drop_consumer(consumer: Any, *, within_s: float) -> None:
-    """As far as the driver's `stop()` gets in its time; then at least the connections are closed."""
+    """As far as the driver's `stop()` gets in its time; the connections are closed then."""
     await _bounded(consumer.stop(), within_s)
     await _bounded(consumer._client.close(), within_s)  # noqa: SLF001 - stop() may not get there
 

@@ -1,4 +1,4 @@
-"""Reads one place after the other, committed records only, up to an end that is fixed at the call."""
+"""Reads one place at a time: committed records, up to an end that is fixed at the call."""
 
 from __future__ import annotations
 

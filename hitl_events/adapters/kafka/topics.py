@@ -63,8 +63,10 @@ class Topics:
         return tuple(Place(name, partition) for name in names)
 
     def transactional_id(self, partition: int) -> str:
-        """Of the writer of a partition. The group is not in it: two groups must fence each other,
-        not fork the log."""
+        """Of the writer of a partition.
+
+        The group is not in it: two groups must fence each other, not fork the log.
+        """
         return f"{self.events}.{partition}"
 
     def plans(self, replication: int) -> tuple[TopicPlan, ...]:
