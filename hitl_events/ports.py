@@ -73,10 +73,14 @@ class Forward:
 
 @value
 class Appended:
-    """An event with its envelope and the bytes that are stored for it."""
+    """An event with its envelope and the bytes that are stored for it.
+
+    `seed` is that of its run, for logs whose subscribers get a token with each pause.
+    """
 
     event: Event
     value: bytes
+    seed: bytes = b""
 
 
 @value

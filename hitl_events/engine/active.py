@@ -81,10 +81,10 @@ class ActiveRun:
         event.recorded_at = now  # type: ignore[misc]  # as above
         event.prev_digest = self.head  # type: ignore[misc]  # as above
         value = codec.encode(event)
-        self.state = evolve(state, event)
+        self.state = state = evolve(state, event)
         self.head = sha256(value).digest()
         self.events.append(event)
-        self.unwritten.append(Appended(event=event, value=value))
+        self.unwritten.append(Appended(event=event, value=value, seed=state.started.seed))
 
     def position(self) -> RunPosition:
         """What the log keeps of the run by its key."""

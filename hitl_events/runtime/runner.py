@@ -21,7 +21,7 @@ from hitl_events.engine.inputs import Due, Input, Submission, Wake
 from hitl_events.engine.tools import Tools
 from hitl_events.engine.turn import Turn
 from hitl_events.errors import CorruptLog, HitlError, LogUnavailable
-from hitl_events.ports import Answer, Clock, EventLog, InboundRecord, Intake, RunStates
+from hitl_events.ports import Answer, Clock, EffectBatch, InboundRecord, Intake, RunStates
 from hitl_events.runtime.arrivals import Arrivals
 from hitl_events.runtime.executor import Executor
 from hitl_events.runtime.foreign import outside_of_tasks
@@ -50,8 +50,12 @@ BUSY_RUNS_MAX = 100_000
 CLOSED = "expected an open runtime, found one that was closed; open it again"
 
 
-class PartitionLog(EventLog, RunStates, Intake, Protocol):
+class PartitionLog(RunStates, Intake, Protocol):
     """What one owned partition needs of its store."""
+
+    async def append(self, batch: EffectBatch) -> None:
+        """As `EventLog.append`."""
+        ...
 
     def changed(self) -> bool:
         """True if another process may have written since the last call."""

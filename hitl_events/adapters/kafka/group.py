@@ -1,0 +1,251 @@
+"""Membership in the group of engines: which partitions are ours, and what comes in on them.
+
+Both inbound topics have the same number of partitions and one assignor deals them out together, so
+a number stands for a partition of each.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Awaitable, Mapping, Sequence
+from typing import Any, Protocol, TypeVar
+
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+
+from hitl_events.adapters.kafka.bounded import CALL_S, START_S, STOP_S, Bounded
+from hitl_events.adapters.kafka.clients import connection
+from hitl_events.adapters.kafka.dropping import drop_consumer
+from hitl_events.adapters.kafka.records import Place, Stored
+from hitl_events.adapters.kafka.settings import KafkaSettings
+from hitl_events.adapters.kafka.topics import Topics
+from hitl_events.adapters.kafka.trouble import Doing
+from hitl_events.domain.values import value
+
+SESSION_S = 10.0
+"""A member that was not heard for so long has lost its partitions."""
+HEARTBEATS_PER_SESSION = 10
+GETMANY_MS = 50
+"""How long one look at the topics waits where nothing comes: a new feeding begins that late."""
+FETCH_WAIT_MS = 100
+PIECE_RECORDS_MAX = 2_048
+REBALANCE_S = 60.0
+
+_T = TypeVar("_T")
+
+
+class Feeding(Protocol):
+    """Who takes the records of one partition."""
+
+    def feed(self, records: Sequence[Stored]) -> None:
+        """Records of one topic, in order."""
+        ...
+
+    @property
+    def is_full(self) -> bool:
+        """True where nothing more is to be fed for now."""
+        ...
+
+
+class Members(Protocol):
+    """Who is told of the partitions that come and go."""
+
+    async def revoked(self, partitions: frozenset[int]) -> None:
+        """They may go to others once this returns: it is bounded, and what it leaves is fenced."""
+        ...
+
+    async def assigned(self, partitions: frozenset[int]) -> None:
+        """They are ours, and nothing of them is fed yet."""
+        ...
+
+
+@value
+class Span:
+    """What a topic's partition holds: offsets from `start` on, to before `end`."""
+
+    start: int
+    end: int
+
+
+class InboundGroup:
+    """One consumer of the inbound topics. `pump` is its loop; all else may be called beside it."""
+
+    def __init__(
+        self, settings: KafkaSettings, members: Members, *, session_s: float = SESSION_S
+    ) -> None:
+        self._topics = Topics(settings.prefix).inbound
+        self._name = settings.group
+        self._bounded = Bounded(settings)
+        session_ms = int(session_s * 1000)
+        self._consumer: Any = AIOKafkaConsumer(
+            **connection(settings),
+            group_id=settings.group,
+            group_instance_id=settings.group_instance_id,
+            isolation_level="read_committed",
+            enable_auto_commit=False,
+            # never used: every partition is sought before it is fed, to a place that was checked
+            auto_offset_reset="earliest",
+            partition_assignment_strategy=(RangePartitionAssignor,),
+            session_timeout_ms=session_ms,
+            heartbeat_interval_ms=session_ms // HEARTBEATS_PER_SESSION,
+            fetch_max_wait_ms=FETCH_WAIT_MS,
+            fetch_min_bytes=1,
+        )
+        self._listener = _Listener(self, members)
+        self._feedings: dict[int, Feeding] = {}
+        self._starts: deque[tuple[int, Mapping[str, int], Feeding]] = deque()
+        self._full: set[int] = set()
+
+    async def start(self) -> None:
+        """Join the group; bounded."""
+        await self._call(self._consumer.start(), "reach the group of engines", within_s=START_S)
+        self._consumer.subscribe(self._topics, listener=self._listener)
+
+    async def stop(self) -> None:
+        """Leave it (a static member stays known to it); bounded."""
+        await drop_consumer(self._consumer, within_s=STOP_S)
+
+    async def pump(self) -> None:
+        """Feed what comes in, until it is cancelled or the group can not go on."""
+        while True:
+            self._begin_feedings()
+            self._relieve()
+            read = self._consumer.getmany(timeout_ms=GETMANY_MS, max_records=PIECE_RECORDS_MAX)
+            # it waits for as long as the group deals the partitions out anew
+            pieces = await self._call(read, "read the inbound topics", within_s=REBALANCE_S)
+            if self._listener.failure is not None:
+                raise self._listener.failure
+            for place, records in pieces.items():
+                self._feed(place, records)
+
+    def _begin_feedings(self) -> None:
+        """Only here, between two reads: what a read that is under way gives is of before."""
+        while self._starts:
+            partition, offsets, feeding = self._starts.popleft()
+            places = self._places(partition)
+            if not set(places) <= self._consumer.assignment():
+                continue  # it went while it was being taken over
+            for place in places:
+                self._consumer.seek(place, offsets[place.topic])
+            self._feedings[partition] = feeding
+            self._full.discard(partition)
+            self._consumer.resume(*places)
+
+    def _relieve(self) -> None:
+        """Go on with who was full and is no more."""
+        for partition in [each for each in self._full if not self._is_full(each)]:
+            self._full.discard(partition)
+            if partition in self._feedings:
+                self._consumer.resume(*self._places(partition))
+
+    def _is_full(self, partition: int) -> bool:
+        feeding = self._feedings.get(partition)
+        return feeding is not None and feeding.is_full
+
+    def _feed(self, place: Any, records: Sequence[Any]) -> None:
+        feeding = self._feedings.get(place.partition)
+        if feeding is None or not records:
+            return  # read again from the right place once somebody takes them
+        feeding.feed([_fetched(record) for record in records])
+        if feeding.is_full and place.partition not in self._full:
+            self._full.add(place.partition)
+            self._consumer.pause(*self._places(place.partition))
+
+    # for the partitions
+
+    def feed_from(self, partition: int, offsets: Mapping[str, int], feeding: Feeding) -> None:
+        """Begin to feed a partition from these offsets (topic -> offset), soon."""
+        self._starts.append((partition, offsets, feeding))
+
+    def cease(self, partition: int) -> None:
+        """Feed it no more."""
+        self._feedings.pop(partition, None)
+        self._starts = deque(each for each in self._starts if each[0] != partition)
+        assigned = self._consumer.assignment()
+        self._consumer.pause(*(each for each in self._places(partition) if each in assigned))
+
+    async def committed(self, partition: int) -> dict[str, int | None]:
+        """Topic -> the offset that the group goes on from; None where none is known."""
+        return {
+            place.topic: await self._call(
+                self._consumer.committed(place), f"read the offset of {place.topic}"
+            )
+            for place in self._places(partition)
+        }
+
+    async def spans(self, partition: int) -> dict[str, Span]:
+        """What the inbound topics hold of it."""
+        places = self._places(partition)
+        what = "read the ends of the inbound topics"
+        starts = await self._call(self._consumer.beginning_offsets(places), what)
+        ends = await self._call(self._consumer.end_offsets(places), what)
+        return {each.topic: Span(start=starts[each], end=ends[each]) for each in places}
+
+    async def positions(self, partition: int) -> dict[str, int]:
+        """Topic -> the offset up to which it was read."""
+        return {
+            place.topic: await self._call(
+                self._consumer.position(place), f"read the position in {place.topic}"
+            )
+            for place in self._places(partition)
+        }
+
+    async def confirm(self, partition: int) -> None:
+        """Prove to be a member of now: the group takes a commit from no other.
+
+        What is committed is what was, so nothing moves. `LogUnavailable` where the partition is not
+        ours, or the group can not be asked.
+        """
+        held = await self.committed(partition)
+        spans = await self.spans(partition)
+        offsets = {
+            place: offset if (offset := held[place.topic]) is not None else spans[place.topic].start
+            for place in self._places(partition)
+        }
+        await self._call(self._consumer.commit(offsets), "confirm the membership")
+
+    async def _call(self, call: Awaitable[_T], what: str, *, within_s: float = CALL_S) -> _T:
+        doing = Doing(what=what, about=self._name, operation="READ")
+        return await self._bounded.call(call, doing, within_s=within_s)
+
+    def _places(self, partition: int) -> list[Any]:
+        return [TopicPartition(topic, partition) for topic in self._topics]
+
+    def pause_all(self, places: Sequence[Any]) -> None:
+        """Nothing of them is to be read before its feeding begins."""
+        self._consumer.pause(*places)
+
+
+class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
+    """What it raises would be swallowed by the client: it is kept, and raised by the pump."""
+
+    def __init__(self, group: InboundGroup, members: Members) -> None:
+        self._group = group
+        self._members = members
+        self.failure: BaseException | None = None
+
+    async def on_partitions_revoked(self, revoked: Any) -> None:
+        """Before they can go to another member."""
+        await self._told(self._members.revoked, revoked)
+
+    async def on_partitions_assigned(self, assigned: Any) -> None:
+        """First of all they are paused: else records flow before this has ended."""
+        self._group.pause_all(list(assigned))
+        await self._told(self._members.assigned, assigned)
+
+    async def _told(self, tell: Any, places: Any) -> None:
+        try:
+            await tell(frozenset(place.partition for place in places))
+        except Exception as error:  # noqa: BLE001 - the client would log and forget it
+            self.failure = error
+
+
+def _fetched(record: Any) -> Stored:
+    return Stored(
+        place=Place(record.topic, record.partition),
+        offset=record.offset,
+        timestamp_ms=record.timestamp,
+        key=record.key,
+        value=record.value,
+        headers=tuple(record.headers),
+    )

@@ -1,0 +1,132 @@
+"""What was read of a partition's inbound topics and is not settled yet. Knows no client.
+
+Numbers count what was fed, from 1; they stand for places in two topics. What is settled out of
+order is committed once everything before it is.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+
+from hitl_events.adapters.inbound.proof import FORWARDED, origin_of, proven_channel
+from hitl_events.adapters.kafka.records import Stored
+from hitl_events.adapters.kafka.topics import Topics
+from hitl_events.domain.events import Source
+from hitl_events.domain.token import TokenKeys
+from hitl_events.ports import Headers, InboundKind, InboundRecord
+
+FED_RECORDS_MAX = 4_096
+"""Eight batches of the runner: enough that none of them waits for the network."""
+FED_BYTES_MAX = 16 * 1024 * 1024
+"""Of all partitions of a process the bound of memory: 12 of them hold 200 MB at the very most."""
+
+Ends = Callable[[], Awaitable[Mapping[str, tuple[int, int]]]]
+"""Topic -> (position up to which it was fed, high watermark of now)."""
+
+
+class FedIntake:
+    """The records of one partition of the inbound topics, by the numbers that they got here."""
+
+    def __init__(self, topics: Topics, keys: TokenKeys, ends: Ends) -> None:
+        self._kinds: dict[str, InboundKind] = {
+            topics.decisions: "decision",
+            topics.commands: "command",
+        }
+        self._keys = keys
+        self._ends = ends
+        self._waiting: deque[InboundRecord] = deque()
+        self._held: dict[int, tuple[Stored, InboundRecord]] = {}
+        self._open: dict[str, dict[int, None]] = {topic: {} for topic in self._kinds}
+        self._next: dict[str, int] = {}
+        self._last = 0
+        self._bytes = 0
+        self._has_news = False
+
+    # fed by the group
+
+    def feed(self, fetched: Iterable[Stored]) -> None:
+        """Records of one topic, in the order of their offsets."""
+        for each in fetched:
+            self._last += 1
+            record = self._read(each, self._last)
+            self._waiting.append(record)
+            self._held[self._last] = (each, record)
+            self._open[each.place.topic][each.offset] = None
+            self._next[each.place.topic] = each.offset + 1
+            self._bytes += len(record.value)
+        self._has_news = True
+
+    @property
+    def is_full(self) -> bool:
+        """True where nothing more is to be fed for now."""
+        return len(self._held) >= FED_RECORDS_MAX or self._bytes >= FED_BYTES_MAX
+
+    def _read(self, fetched: Stored, number: int) -> InboundRecord:
+        value = fetched.value or b""
+        origin = origin_of(self._keys, fetched.headers, value)
+        place = Source(
+            topic=fetched.place.topic,
+            partition=fetched.place.partition,
+            offset=fetched.offset,
+            timestamp_ms=fetched.timestamp_ms,
+        )
+        return InboundRecord(
+            kind=self._kinds[fetched.place.topic],
+            key=fetched.key,
+            value=value,
+            is_null=fetched.value is None,
+            headers=fetched.headers if origin is None else _as_submitted(fetched.headers),
+            channel=proven_channel(self._keys, fetched.headers, value) or "topic",
+            source=origin or place,
+            number=number,
+            forwarded=origin is not None,
+        )
+
+    # taken by the runner
+
+    def changed(self) -> bool:
+        """True if something was fed since the last call."""
+        had, self._has_news = self._has_news, False
+        return had
+
+    def take(self, limit: int) -> Sequence[InboundRecord]:
+        """The next ones, each once."""
+        waiting = self._waiting
+        return [waiting.popleft() for _ in range(min(limit, len(waiting)))]
+
+    async def caught_up(self) -> bool:
+        """True if all that the topics hold now was fed."""
+        ends = await self._ends()
+        return all(fed >= high for fed, high in ends.values())
+
+    # settled by a transaction
+
+    def held(self, number: int) -> InboundRecord:
+        """A record that is not settled yet."""
+        return self._held[number][1]
+
+    def offsets_after(self, numbers: Sequence[int]) -> dict[str, int]:
+        """Topic -> the offset to commit once these are settled too; the topics that they move."""
+        moved = {self._held[number][0].place.topic: set[int]() for number in numbers}
+        for number in numbers:
+            fetched = self._held[number][0]
+            moved[fetched.place.topic].add(fetched.offset)
+        found: dict[str, int] = {}
+        for topic, settled in moved.items():
+            left = (offset for offset in self._open[topic] if offset not in settled)
+            found[topic] = next(left, self._next[topic])
+        return found
+
+    def settle(self, numbers: Iterable[int]) -> None:
+        """These were settled by a transaction that is durable."""
+        for number in numbers:
+            fetched, record = self._held.pop(number)
+            del self._open[fetched.place.topic][fetched.offset]
+            self._bytes -= len(record.value)
+
+
+def _as_submitted(headers: Headers) -> Headers:
+    """Without the header that whoever passed the record on added at the end."""
+    last = max(index for index, (name, _) in enumerate(headers) if name == FORWARDED)
+    return headers[:last] + headers[last + 1 :]

@@ -1,0 +1,116 @@
+"""One owned partition of a cluster as the log that the runner drives: one transaction to a batch.
+
+If the process dies before the transaction is committed nothing of it was; after it, and before the
+local states are written, they are behind the log, which the next restore finds and mends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from hitl_events.adapters.kafka.intake import FedIntake
+from hitl_events.adapters.kafka.outgoing import Outbox
+from hitl_events.adapters.kafka.records import Outgoing, Place
+from hitl_events.adapters.kafka.writer import Consumed
+from hitl_events.domain.values import RunId
+from hitl_events.errors import LogUnavailable
+from hitl_events.ports import Answer, EffectBatch, InboundRecord, RunPosition, RunStates
+
+
+class Writer(Protocol):
+    """The partition's only writer; after an error the outcome is unknown and it is done with."""
+
+    async def transaction(
+        self, records: Sequence[Outgoing], consumed: Consumed | None = None
+    ) -> Sequence[int]:
+        """Write all records and settle the input, or nothing of it; the records' offsets."""
+        ...
+
+
+class LocalStates(RunStates, Protocol):
+    """The states that are kept beside the log, and the checkpoints that are made of them."""
+
+    def checkpoints(self, batch: EffectBatch) -> Sequence[Outgoing]:
+        """What is to be written with this batch, so that others can restore from the topic."""
+        ...
+
+    def apply(self, batch: EffectBatch, end: int, inputs: Mapping[str, int]) -> None:
+        """The batch is durable; `end` is the offset behind its last event (0: it had none)."""
+        ...
+
+
+class KafkaPartition:
+    """Appends, `RunStates` and `Intake`, valid until its writer fails or another takes over."""
+
+    def __init__(
+        self, group: str, writer: Writer, states: LocalStates, intake: FedIntake, outbox: Outbox
+    ) -> None:
+        self._group = group
+        self._writer = writer
+        self._states = states
+        self._intake = intake
+        self._outbox = outbox
+
+    async def append(self, batch: EffectBatch) -> None:
+        """All of it in one transaction, the inbound offsets with it; then the local states."""
+        intake = self._intake
+        numbers = [number for number, _ in batch.settled]
+        numbers += [forward.number for forward in batch.forwards]
+        records = list(self._outbox.records(batch, intake.held))
+        records += self._states.checkpoints(batch)
+        inputs = intake.offsets_after(numbers)
+        partition = self._outbox.partition
+        moved = {Place(topic, partition): offset for topic, offset in inputs.items()}
+        consumed = Consumed(group=self._group, offsets=moved)
+        offsets = await self._writer.transaction(records, consumed)
+        end = offsets[len(batch.events) - 1] + 1 if batch.events else 0
+        intake.settle(numbers)
+        self._states.apply(batch, end, inputs)
+
+    # RunStates
+
+    def positions(self) -> AsyncIterator[Sequence[RunPosition]]:
+        """Every run's position, in pieces."""
+        return self._states.positions()
+
+    async def load(self, run_ids: Iterable[RunId]) -> Mapping[RunId, tuple[bytes, ...]]:
+        """The event values of each run that exists, or its end mark and what came after it."""
+        return await self._states.load(run_ids)
+
+    async def busy(self, limit: int) -> Sequence[RunId]:
+        """Runs with steps to run."""
+        return await self._states.busy(limit)
+
+    async def due(self, now: datetime, limit: int) -> Sequence[RunId]:
+        """Runs whose earliest timer is not later than `now`."""
+        return await self._states.due(now, limit)
+
+    async def next_due(self) -> datetime | None:
+        """When the earliest timer of all runs is due."""
+        return await self._states.next_due()
+
+    # Intake
+
+    async def put(self, record: InboundRecord) -> int:
+        """Nobody submits through an owner: producers write to the topics."""
+        raise LogUnavailable(
+            "expected a producer on the inbound topics, found a call to their owner"
+        )
+
+    async def take(self, after: int, limit: int) -> Sequence[InboundRecord]:
+        """The next of those that were fed."""
+        return self._intake.take(limit)
+
+    async def caught_up(self) -> bool:
+        """True if all that the inbound topics hold now was fed."""
+        return await self._intake.caught_up()
+
+    async def answer(self, offset: int) -> Answer | None:
+        """Answers go out on the topic of replies; none is kept here."""
+        return None
+
+    def changed(self) -> bool:
+        """True if something was fed since the last call."""
+        return self._intake.changed()

@@ -1,0 +1,130 @@
+"""The set-up on a Kafka cluster: one process of several that share the partitions.
+
+The group deals the partitions out; each that comes gets a keeper, each that goes ends in an orderly
+way first, within a bound. What is not ended by then is fenced by whoever has the partition next.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Protocol
+
+from hitl_events.clustered.keeper import Keeper
+from hitl_events.errors import HitlError
+
+STOP_S = 5.0
+"""What runners may take to end their steps and their last commit: half of what SIGTERM has."""
+
+CANCEL_S = 2.0
+"""What they may take after that to let go of what they hold."""
+
+
+class Inbound(Protocol):
+    """The group and what comes in through it."""
+
+    async def start(self) -> None:
+        """Join."""
+        ...
+
+    async def pump(self) -> None:
+        """Feed what comes in, until cancelled or at its end."""
+        ...
+
+    def cease(self, partition: int) -> None:
+        """Feed a partition no more."""
+        ...
+
+    async def stop(self) -> None:
+        """Leave."""
+        ...
+
+
+class Cluster:
+    """`serve` takes part until `stop` is set. It is told of partitions by the group."""
+
+    def __init__(self) -> None:
+        self._keepers: dict[int, tuple[Keeper, asyncio.Task[None]]] = {}
+        self._group: asyncio.TaskGroup | None = None
+        self._joined = False
+
+    def connect(self, inbound: Inbound, make_keeper: MakeKeeper) -> None:
+        """Whose partitions these are, and who keeps each: they know us, so they come later."""
+        self._inbound = inbound
+        self._make_keeper = make_keeper
+
+    @property
+    def partitions(self) -> Mapping[int, bool]:
+        """Partition -> whether it is served, of those that are ours."""
+        return {number: keeper.is_ready for number, (keeper, _) in self._keepers.items()}
+
+    @property
+    def ready(self) -> bool:
+        """True once the group took us in and all that it gave us is served (a standby has none)."""
+        return self._joined and all(self.partitions.values())
+
+    async def serve(self, stop: asyncio.Event) -> None:
+        """Take part; a `HitlError` is what this process can not mend."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                self._group = group
+                await self._inbound.start()
+                pump = group.create_task(self._inbound.pump())
+                await stop.wait()
+                await self._end(frozenset(self._keepers))
+                pump.cancel()
+        except BaseExceptionGroup as failures:
+            raise _first(failures) from None
+        finally:
+            self._group = None
+            self._keepers.clear()
+            await self._inbound.stop()
+
+    # told by the group
+
+    async def assigned(self, partitions: frozenset[int]) -> None:
+        """Take these over, each by itself: a slow one keeps no other waiting."""
+        self._joined = True
+        if self._group is None:
+            return
+        for number in sorted(partitions - self._keepers.keys()):
+            keeper = self._make_keeper(number)
+            self._keepers[number] = (keeper, self._group.create_task(keeper.keep()))
+
+    async def revoked(self, partitions: frozenset[int]) -> None:
+        """Let these go; bounded."""
+        await self._end(partitions)
+
+    async def _end(self, partitions: frozenset[int]) -> None:
+        ending: list[asyncio.Task[None]] = []
+        for number in partitions & self._keepers.keys():
+            keeper, task = self._keepers.pop(number)
+            self._inbound.cease(number)
+            if not keeper.is_ready:
+                task.cancel()
+            keeper.stop()
+            ending.append(task)
+        if not ending:
+            return
+        _, late = await asyncio.wait(ending, timeout=STOP_S)
+        for task in late:
+            task.cancel()
+        if late:
+            await asyncio.wait(late, timeout=CANCEL_S)
+
+
+class MakeKeeper(Protocol):
+    """Makes the keeper of a partition."""
+
+    def __call__(self, number: int) -> Keeper:
+        """Not begun yet."""
+        ...
+
+
+def _first(failures: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The error to tell of where several came together: ours before others'."""
+    found = [
+        _first(each) if isinstance(each, BaseExceptionGroup) else each
+        for each in failures.exceptions
+    ]
+    return next((each for each in found if isinstance(each, HitlError)), found[0])

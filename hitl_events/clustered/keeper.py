@@ -1,0 +1,126 @@
+"""Keeps one assigned partition ours, and served, through any trouble. Knows no broker.
+
+After trouble everything is made anew: the outcome of the last batch is unknown, only the log knows.
+Before that the group has to confirm that the partition is ours: a process that lost it would fence
+the one that has it now.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol
+
+from hitl_events.errors import CorruptLog, Fenced, HitlError, LogUnavailable
+from hitl_events.ports import Clock
+
+BACKOFF_S = 0.25
+"""Pause between two tries: a takeover takes 0.2 s."""
+
+GIVE_UP_S = 120.0
+"""A partition that could not be had for so long ends the process, so that a supervisor sees it.
+A broker that is away for under a minute must end none."""
+
+
+class Driving(Protocol):
+    """A partition that was taken over, and what drives it."""
+
+    async def serve(self) -> None:
+        """Until `stop`; a `HitlError` is what ended it before."""
+        ...
+
+    def stop(self) -> None:
+        """End after the current turn, and what can end of its steps."""
+        ...
+
+
+class Watcher(Protocol):
+    """Who is told how the partitions fare."""
+
+    def taken(self, partition: int, restore_s: float) -> None:
+        """It is ours and served; taking it over took that many seconds."""
+        ...
+
+    def lost(self, partition: int, error: HitlError | None) -> None:
+        """It is not served any more: it was given back (None), or trouble came."""
+        ...
+
+
+TakeOver = Callable[[int], AbstractAsyncContextManager[Driving]]
+Confirm = Callable[[int], Awaitable[None]]
+
+
+class Keeper:
+    """One partition from its assignment to its revocation."""
+
+    def __init__(
+        self, number: int, take_over: TakeOver, confirm: Confirm, watcher: Watcher, clock: Clock
+    ) -> None:
+        self.number = number
+        self._take_over = take_over
+        self._confirm = confirm
+        self._watcher = watcher
+        self._clock = clock
+        self._stopped = asyncio.Event()
+        self._driving: Driving | None = None
+
+    @property
+    def is_ready(self) -> bool:
+        """True while it is served."""
+        return self._driving is not None
+
+    def stop(self) -> None:
+        """End `keep` in an orderly way where it is served; where it is not, cancel it too."""
+        self._stopped.set()
+        if self._driving is not None:
+            self._driving.stop()
+
+    async def keep(self) -> None:
+        """Until `stop`; raises what this process can not mend."""
+        since_s = self._clock.monotonic_s()
+        while not self._stopped.is_set():
+            try:
+                await self._serve()
+            except CorruptLog as error:
+                # This partition stands still, loudly; its neighbours go on.
+                self._lose(error)
+                await self._stopped.wait()
+            except (Fenced, LogUnavailable) as error:
+                if self._driving is not None:
+                    since_s = self._clock.monotonic_s()
+                self._lose(error)
+                await self._until_confirmed(since_s, error)
+            finally:
+                self._driving = None
+
+    async def _serve(self) -> None:
+        began_s = self._clock.monotonic_s()
+        async with self._take_over(self.number) as driving:
+            self._driving = driving
+            self._watcher.taken(self.number, self._clock.monotonic_s() - began_s)
+            await driving.serve()
+        self._lose(None)
+
+    def _lose(self, error: HitlError | None) -> None:
+        self._driving = None
+        self._watcher.lost(self.number, error)
+
+    async def _until_confirmed(self, since_s: float, cause: HitlError) -> None:
+        """Until the group says, after the failure, that the partition is ours; or until `stop`."""
+        while not await self._stopped_within(BACKOFF_S):
+            if self._clock.monotonic_s() - since_s > GIVE_UP_S:
+                raise cause
+            try:
+                await self._confirm(self.number)
+            except (Fenced, LogUnavailable):
+                continue
+            return
+
+    async def _stopped_within(self, length_s: float) -> bool:
+        try:
+            async with asyncio.timeout(length_s):
+                await self._stopped.wait()
+        except TimeoutError:
+            return False
+        return True
