@@ -160,6 +160,10 @@ class RecordTooLarge(HitlError):
         super().__init__(f"expected a record that {topic!r} can hold, found {problem}")
 
 
+class RegistryUnavailable(HitlError):
+    """The schema registry can not be asked; what waits for it is neither refused nor lost."""
+
+
 class ReadOnlyLog(HitlError):
     """The data directory was imported for reading; nothing may run in it."""
 

@@ -1,9 +1,13 @@
-"""What the headers of a record and its position say: type, id, trace."""
+"""What the headers of a record and its position say: form, type, id, trace.
+
+A structured CloudEvent says the same in its envelope; `of_event` puts that in the headers' place.
+"""
 
 from __future__ import annotations
 
 import re
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 from uuid import UUID, uuid5
 
 from hitl_events.adapters.inbound.refused import ID_CHARS_MAX, Unfit
@@ -14,8 +18,11 @@ from hitl_events.ports import InboundRecord
 
 RUN_NAMESPACE: Final = UUID("8af0764b-2e90-5040-a01f-23ef229d38b8")
 """UUIDv5 of the URL `urn:hitl-events:run`; the namespace of ids of runs, so it never changes."""
+SPECVERSION: Final = "1.0"
 
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+_TRACES = ("traceparent", "ce_traceparent")
+"""The record's own, then that of the event in it (an extension of CloudEvents)."""
 
 
 class Headers:
@@ -33,6 +40,17 @@ class Headers:
             return raw.decode() if raw else None
         except UnicodeDecodeError:
             raise Unfit(self._reason, f"expected UTF-8 in the header {name}") from None
+
+    def content_type(self) -> str:
+        """What the record says of its form, empty where it says nothing."""
+        return self._raw.get("content-type", b"").decode("ascii", "replace")
+
+    def type(self) -> str | None:
+        """The CloudEvents type, of a version of CloudEvents that is known."""
+        version = self.text("ce_specversion")
+        if version not in {None, SPECVERSION}:
+            raise Unfit(self._reason, f"expected ce_specversion {SPECVERSION}, found another")
+        return self.text("ce_type")
 
     def id(self) -> str:
         """CloudEvents source and id if both are there, else the position of the record.
@@ -55,8 +73,25 @@ class Headers:
 
     def traceparent(self) -> str | None:
         """The W3C trace context; one that is malformed is dropped, as its specification wants."""
-        raw = self._raw.get("traceparent", b"").decode("ascii", "replace")
-        return raw if _TRACEPARENT.fullmatch(raw) else None
+        for name in _TRACES:
+            raw = self._raw.get(name, b"").decode("ascii", "replace")
+            if _TRACEPARENT.fullmatch(raw):
+                return raw
+        return None
+
+    def of_event(self, event: Mapping[str, Any]) -> None:
+        """Take the attributes of a structured event; those of the same name may only repeat it."""
+        for name in ("specversion", "id", "source", "type"):
+            said = event.get(name)
+            if not isinstance(said, str) or not said:
+                raise Unfit(self._reason, f"expected a text as {name!r} of the event, found none")
+            if self.text(f"ce_{name}") not in {None, said}:
+                found = f"found one in the header ce_{name} and another in the event"
+                raise Unfit(self._reason, f"expected one {name}, {found}")
+            self._raw[f"ce_{name}"] = said.encode("utf-8", "replace")
+        trace = event.get("traceparent")
+        if isinstance(trace, str):
+            self._raw["ce_traceparent"] = trace.encode("ascii", "replace")
 
 
 def position(source: Source) -> str:
