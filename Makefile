@@ -18,13 +18,14 @@ RUN_STAMP := $(VENV)/.run-$(call digest,requirements/run.lock)
 DEV_STAMP := $(VENV)/.dev-$(call digest,requirements/run.lock requirements/dev.lock)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench lock clean format lint types-mypy types-pyright imports
+.PHONY: help demo test check bench broker lock clean format lint types-mypy types-pyright imports
 
 help:
 	@echo "make demo    the main job, end to end"
 	@echo "make test    all tests; ARGS= goes to pytest, as in ARGS='-k token -x'"
 	@echo "make check   format, lint, types, import rules; changes nothing"
 	@echo "make bench   benchmarks; ARGS= goes to them"
+	@echo "make broker  a Kafka broker to try things on, until Ctrl-C; ARGS='--help' for more"
 	@echo "make lock    resolve the dependencies anew (UPGRADE=1: to their newest versions)"
 	@echo "make clean   remove the environment, caches and builds"
 
@@ -36,6 +37,9 @@ test: $(DEV_STAMP)
 
 bench: $(DEV_STAMP)
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+broker: $(DEV_STAMP)
+	@exec $(BIN)/python -m tests.kafka $(ARGS)
 
 # The slowest two start first; each prints when it ends, and one that fails stops no other.
 check: $(DEV_STAMP)
