@@ -1,0 +1,217 @@
+"""Makes the topics and looks at those that are there; never changes one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Self
+
+import aiokafka.errors as driver
+from aiokafka.admin import NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+
+from hitl_events.adapters.kafka.bounded import CALL_S, START_S, STOP_S, Bounded
+from hitl_events.adapters.kafka.clients import new_admin
+from hitl_events.adapters.kafka.settings import KafkaSettings
+from hitl_events.adapters.kafka.topics import (
+    PARTITIONS_DEFAULT,
+    PARTITIONS_MAX,
+    TopicPlan,
+    Topics,
+)
+from hitl_events.adapters.kafka.trouble import Doing
+from hitl_events.domain.values import value
+from hitl_events.errors import (
+    AccessDenied,
+    HitlError,
+    InvalidInput,
+    LogUnavailable,
+    TopicDiffers,
+    UnknownTopic,
+)
+
+REPLICATION_DEFAULT = 3
+CREATE_S = 30.0
+"""12 partitions of 6 topics: 1-2 s on one node."""
+_LOOK_AGAIN_S = 0.1
+_NO_ERROR, _NO_TOPIC, _NO_LEADER, _THERE_ALREADY = 0, 3, 5, 36
+
+
+@value
+class Difference:
+    """A setting of a topic that is not as we make it; it is told, and never changed."""
+
+    setting: str
+    expected: str
+    found: str
+
+
+@value
+class TopicState:
+    """What `create` found or made."""
+
+    name: str
+    created: bool
+    partitions: int
+    differences: tuple[Difference, ...] = ()
+
+
+class Admin:
+    """Topics of one prefix. `async with Admin(settings) as admin`."""
+
+    def __init__(self, settings: KafkaSettings) -> None:
+        self._settings = settings
+        self._topics = Topics(settings.prefix)
+        self._bounded = Bounded(settings)
+        self._client: Any = None
+
+    async def __aenter__(self) -> Self:
+        self._client = new_admin(self._settings)
+        try:
+            await self._call(self._client.start(), "connect", within_s=START_S)
+        except BaseException:
+            await self.stop()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    async def stop(self) -> None:
+        """Close it in bounded time; never raises."""
+        client, self._client = self._client, None
+        if client is not None:
+            try:
+                await self._call(client.close(), "disconnect", within_s=STOP_S)
+            except HitlError:
+                return  # the connection is lost, and it was to be closed
+
+    async def create(
+        self, partitions: int | None = None, replication: int | None = None
+    ) -> tuple[TopicState, ...]:
+        """Make the topics that are missing; safe to repeat, and all or none where it refuses.
+
+        `partitions`: of each topic; without it as many as those have that are there, else 12.
+        `replication`: without it as many copies as there are brokers, at most 3. `TopicDiffers`
+        for a topic with another number of partitions.
+        """
+        found = await self.counts(self._topics.all)
+        count = _agreed(found, partitions)
+        plans = self._topics.plans(replication or await self._replication())
+        missing = [plan for plan in plans if plan.name not in found]
+        if missing:
+            await self._make(missing, count, replication or await self._replication())
+        differences = await self._differences([plan for plan in plans if plan.name in found])
+        return tuple(
+            TopicState(
+                name=plan.name,
+                created=plan.name not in found,
+                partitions=count,
+                differences=differences.get(plan.name, ()),
+            )
+            for plan in plans
+        )
+
+    async def counts(self, names: Iterable[str]) -> dict[str, int]:
+        """The partitions of each of these topics that is there."""
+        asked = list(names)
+        described = await self._call(self._client.describe_topics(asked), "find the topics")
+        found: dict[str, int] = {}
+        for each in described:
+            code, name = each["error_code"], each["topic"]
+            if code in {_NO_ERROR, _NO_LEADER}:
+                found[name] = len(each["partitions"])
+            elif code != _NO_TOPIC:
+                raise _refused(code, name, "DESCRIBE", "")
+        return {name: found[name] for name in asked if name in found}
+
+    async def partitions(self) -> int:
+        """How many partitions the prefix has; `UnknownTopic`, `TopicDiffers` if they disagree."""
+        found = await self.counts(self._topics.all)
+        for name in self._topics.all:
+            if name not in found:
+                raise UnknownTopic(name)
+        return _agreed(found, None)
+
+    async def _make(self, plans: Sequence[TopicPlan], count: int, replication: int) -> None:
+        new = [
+            NewTopic(plan.name, count, replication, topic_configs=dict(plan.configs))
+            for plan in plans
+        ]
+        asked = self._client.create_topics(new, timeout_ms=int(CREATE_S * 1000))
+        answer = await self._call(asked, "create the topics", within_s=CREATE_S)
+        for name, code, message in answer.topic_errors:
+            if code not in {_NO_ERROR, _THERE_ALREADY}:
+                raise _refused(code, name, "CREATE", message or "")
+        names = [plan.name for plan in plans]
+        served = self._served(names, count)
+        await self._call(served, "see the new topics served", within_s=CREATE_S)
+
+    async def _served(self, names: Sequence[str], count: int) -> None:
+        """Until each partition has a leader; another may have made a topic at the same time."""
+        while True:
+            described = await self._client.describe_topics(list(names))
+            led = {
+                each["topic"]: len(each["partitions"])
+                for each in described
+                if each["partitions"]
+                and all(place["error_code"] == _NO_ERROR for place in each["partitions"])
+            }
+            if len(led) == len(names):
+                _agreed(led, count)
+                return
+            await asyncio.sleep(_LOOK_AGAIN_S)
+
+    async def _differences(
+        self, plans: Sequence[TopicPlan]
+    ) -> Mapping[str, tuple[Difference, ...]]:
+        if not plans:
+            return {}
+        asked = [ConfigResource(ConfigResourceType.TOPIC, plan.name) for plan in plans]
+        answers = await self._call(
+            self._client.describe_configs(asked), "read the topics' settings"
+        )
+        found: dict[str, dict[str, str]] = {}
+        for code, message, _, name, entries in (each for one in answers for each in one.resources):
+            if code != _NO_ERROR:
+                raise _refused(code, name, "DESCRIBE_CONFIGS", message or "")
+            found[name] = {entry[0]: entry[1] for entry in entries}
+        return {
+            plan.name: tuple(
+                Difference(
+                    setting=setting, expected=wanted, found=found[plan.name].get(setting, "")
+                )
+                for setting, wanted in plan.configs
+                if found[plan.name].get(setting) != wanted
+            )
+            for plan in plans
+        }
+
+    async def _replication(self) -> int:
+        cluster = await self._call(self._client.describe_cluster(), "count the brokers")
+        return min(REPLICATION_DEFAULT, len(cluster["brokers"]))
+
+    async def _call(self, call: Any, what: str, *, within_s: float = CALL_S) -> Any:
+        doing = Doing(what=what, about=self._topics.prefix)
+        return await self._bounded.call(call, doing, within_s=within_s)
+
+
+def _agreed(found: Mapping[str, int], wanted: int | None) -> int:
+    """The one number of partitions; `TopicDiffers` for the first topic that has another."""
+    if wanted is not None and not 0 < wanted <= PARTITIONS_MAX:
+        raise InvalidInput(f"expected 1 to {PARTITIONS_MAX} partitions, found {wanted}")
+    expected = next(iter(found.values()), PARTITIONS_DEFAULT) if wanted is None else wanted
+    for name, count in found.items():
+        if count != expected:
+            raise TopicDiffers(name, count, expected)
+    return expected
+
+
+def _refused(code: int, name: str, operation: str, message: str) -> HitlError:
+    kind = driver.for_code(code)
+    if kind in {driver.TopicAuthorizationFailedError, driver.ClusterAuthorizationFailedError}:
+        return AccessDenied("topic", name, operation)
+    if kind is driver.InvalidReplicationFactorError:
+        return InvalidInput(f"expected as many brokers as copies, found: {message}")
+    said = message or kind.description
+    return LogUnavailable(f"expected topic {name!r} to allow {operation}, found {said}")
