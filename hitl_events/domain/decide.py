@@ -36,12 +36,14 @@ def process_decision(
     if gate is None or run.started.seed[:8] != claim.seed_prefix:
         return _bad_token()
     bound = run.decisions.get(command.decision_id)
-    if bound is not None and bound.content_digest == command.content_digest:
-        return Repeat(seq=bound.seq, rejection=_first_answer(run, bound))
-    if bound is not None:
-        message = f"decision id {command.decision_id!r} was used before with other content"
-        return _refuse(run, command, gate, ("conflict", message))
-    return _rule(run, command, gate)
+    if bound is None:
+        return _rule(run, command, gate)
+    same = bound.content_digest == command.content_digest
+    first = bound if same else run.conflicts.get((command.decision_id, command.content_digest))
+    if first is not None:
+        return Repeat(seq=first.seq, rejection=_first_answer(run, first))
+    message = f"decision id {command.decision_id!r} was used before with other content"
+    return _refuse(run, command, gate, ("conflict", message))
 
 
 def _rule(run: RunState, command: Decide, gate: GateState) -> tuple[Event, ...] | Rejection:
@@ -183,8 +185,8 @@ def rejection_of(run: RunState, event: DecisionRejected) -> Rejection:
     )
 
 
-def _first_answer(run: RunState, bound: DecisionReceived | DecisionRejected) -> Rejection | None:
-    return rejection_of(run, bound) if isinstance(bound, DecisionRejected) else None
+def _first_answer(run: RunState, first: DecisionReceived | DecisionRejected) -> Rejection | None:
+    return rejection_of(run, first) if isinstance(first, DecisionRejected) else None
 
 
 def _bad_token() -> Rejection:

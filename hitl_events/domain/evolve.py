@@ -56,8 +56,9 @@ def evolve(run: RunState | None, event: Event) -> RunState:
         case RunCompleted():
             run.phase, run.result = "completed", event.result
         case DecisionRejected():
-            run.decisions.setdefault(event.decision_id, event)
             run.rejected += 1
+            if run.decisions.setdefault(event.decision_id, event) is not event:
+                run.conflicts.setdefault((event.decision_id, event.content_digest), event)
         case StepStarted():
             run.steps[event.kind, event.step, event.occurrence] = StepState(
                 status="started", seq=event.seq, attempt=event.attempt

@@ -58,7 +58,11 @@ class GateState:
 
 @dataclass(slots=True, kw_only=True)
 class RunState:
-    """One run. Mutable, and owned by whoever folds: `evolve` returns the same object."""
+    """One run. Mutable, and owned by whoever folds: `evolve` returns the same object.
+
+    `decisions` are those that bound their ids, `conflicts` (by id and content) those that came with
+    another content after them: at most as many as a run keeps refusals.
+    """
 
     started: RunStarted
     start_digest: bytes = b""
@@ -69,6 +73,7 @@ class RunState:
     steps: dict[StepKey, StepState] = field(default_factory=dict)
     gates: dict[GateKey, GateState] = field(default_factory=dict)
     decisions: dict[str, DecisionReceived | DecisionRejected] = field(default_factory=dict)
+    conflicts: dict[tuple[str, bytes], DecisionRejected] = field(default_factory=dict)
     pending: dict[int, GateState] = field(default_factory=dict)
     rejected: int = 0
     blocked: RunBlocked | None = None
@@ -176,6 +181,7 @@ def end_mark(run: RunState) -> RunState:
         recorded_at=run.recorded_at,
         gates={key: _gate_mark(gate) for key, gate in run.gates.items()},
         decisions=run.decisions,
+        conflicts=run.conflicts,
         rejected=run.rejected,
         reason=run.reason,
     )

@@ -161,7 +161,9 @@ class Clients:
         first = self._earlier()
         if first is None:
             return self._decide(ledger, pause, fields)
-        return self._again(first, {"notes": self.fresh("other")})
+        sent = self._again(first, {"notes": self.fresh("other")})
+        self._past.append(sent)  # a refused one is redelivered too
+        return sent
 
     def _earlier(self) -> Sent | None:
         return self._random.choice(self._past) if self._past else None

@@ -208,11 +208,10 @@ def _check_repeat(oracle: Oracle, sent: Sent, answer: Answer) -> None:
         demand("P2", ledger is not None, "a run", sent, answer)
         return
     if sent.kind == "decide":
-        bound = ledger.bound.get(sent.decision_id or "")
-        same = bound is not None and bound.content_digest == sent.content_digest
-        demand("P2", same, "an event or a letter", sent, answer)
+        first = ledger.first(sent.decision_id or "", sent.content_digest)
+        demand("P2", first is not None, "an event or a letter", sent, answer)
         found = (answer.seq, answer.reason)
-        wanted = bound and (bound.seq, getattr(bound, "reason", None))
+        wanted = first and (first.seq, getattr(first, "reason", None))
         demand("P2", found == wanted, "the first answer to a repeat", sent, wanted, found)
         return
     demand("P2", answer.reason is None, "no refusal", sent, answer.reason)

@@ -74,6 +74,9 @@ class Ledger:
     bound: dict[str, DecisionReceived | DecisionRejected] = field(
         default_factory=dict[str, DecisionReceived | DecisionRejected]
     )
+    conflicts: dict[tuple[str, bytes], DecisionRejected] = field(
+        default_factory=dict[tuple[str, bytes], DecisionRejected]
+    )
     facts: set[str] = field(default_factory=set[str])
     cancelling: bool = False
     blocked: bool = False
@@ -99,6 +102,19 @@ class Ledger:
     def open_pauses(self) -> list[Pause]:
         """The gates that wait."""
         return [each for each in self.pauses.values() if not each.dead and each.closed_by is None]
+
+    def first(self, decision_id: str, content: bytes) -> DecisionReceived | DecisionRejected | None:
+        """The event that has already answered this very decision."""
+        bound = self.bound.get(decision_id)
+        if bound is not None and bound.content_digest == content:
+            return bound
+        return self.conflicts.get((decision_id, content))
+
+    def reject(self, event: DecisionRejected) -> None:
+        """A refused decision; its id is bound, unless another content bound it before."""
+        self.rejected += 1
+        if self.bound.setdefault(event.decision_id, event) is not event:
+            self.conflicts[event.decision_id, event.content_digest] = event
 
     def receive(self, pause: Pause, event: DecisionReceived) -> None:
         """A decision that closes its gate; one about a step says what becomes of that."""

@@ -199,8 +199,7 @@ class Oracle:
         demand("P3", found == (ruling.reason, ruling.winner), "another answer", ruling, sent, event)
         demand("P2", not ruling.in_time, "a decision that came in time to win", sent, event)
         _same_content(sent, event)
-        ledger.bound.setdefault(event.decision_id, event)
-        ledger.rejected += 1
+        ledger.reject(event)
         demand("P2", ledger.rejected <= REJECTED_PER_RUN_MAX, "a limit to refusals", event)
 
     def _closed(self, ledger: Ledger, event: GateClosed) -> None:

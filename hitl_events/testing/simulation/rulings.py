@@ -22,10 +22,10 @@ def expected_ruling(ledger: Ledger, sent: Sent) -> Ruling:
     pause = ledger.pauses.get(sent.pause or 0)
     if pause is None:
         raise Violation("P2", f"a dead letter for {sent}, whose token names no pause")
-    bound = ledger.bound.get(sent.decision_id or "")
-    if bound is not None and bound.content_digest == sent.content_digest:
+    decision_id = sent.decision_id or ""
+    if ledger.first(decision_id, sent.content_digest) is not None:
         raise Violation("P2", f"no second event for the repeat {sent}")
-    if bound is not None:
+    if decision_id in ledger.bound:
         return Ruling(reason="conflict")
     return _of_closed(pause, sent) or _of_open(pause, sent)
 

@@ -72,7 +72,31 @@ def test_a_conflict_does_not_bind_anew() -> None:
     apply(run, refusal(run, decide("deny")))
 
     assert repeat(run, decide()) == Repeat(seq=3)
-    assert refusal(run, decide("deny")).reason == "conflict"
+    assert refusal(run, decide("withdraw")).reason == "conflict"
+
+
+def test_the_same_conflict_again_is_a_repeat() -> None:
+    """A redelivered record that was refused as `conflict` is answered like then, without event."""
+    run = run_of(paused())
+    apply(run, *ruled(run, decide()))
+    apply(run, refusal(run, decide("deny")), refusal(run, decide("withdraw")))
+
+    for said, seq in ((decide("deny"), 4), (decide("withdraw"), 5)):
+        again = repeat(run, said)
+        assert again.seq == seq
+        assert again.rejection is not None
+        assert (again.rejection.reason, again.rejection.recorded) == ("conflict", True)
+    assert run.rejected == 2
+
+
+def test_a_conflict_with_a_refused_decision_is_a_repeat_too() -> None:
+    """Where a refusal bound the id, what came after it is answered as it was the first time."""
+    run = run_of(paused())
+    apply(run, refusal(run, decide("perhaps")))
+    apply(run, refusal(run, decide("approve")))
+
+    assert repeat(run, decide("perhaps")).seq == 3
+    assert repeat(run, decide("approve")).seq == 4
 
 
 @pytest.mark.parametrize(
@@ -108,9 +132,12 @@ def test_an_ended_run_still_knows_its_decisions() -> None:
     """The end mark answers repeats, conflicts and late decisions as the whole state does."""
     run = run_of(paused())
     apply(run, *ruled(run, decide(decision_id="first")), RunCompleted(result=b"null"))
+    conflict = decide("deny", decision_id="first")
+    apply(run, refusal(run, conflict))
     mark = end_mark(run)
 
-    for said in (decide(), decide(decision_id="first"), decide("deny", decision_id="first")):
+    assert repeat(mark, conflict).seq == 5
+    for said in (decide(), decide(decision_id="first"), conflict, replace(conflict, notes="n")):
         assert process(mark, said) == process(run, said)
     assert refusal(mark, decide()).winner_decision_id == "first"
 
