@@ -26,7 +26,7 @@ class Diagnostic:
 
 def diagnostics_of(run: RunState) -> list[Diagnostic]:
     """What the events of a run say about it."""
-    return [*_ending(run), *_expired(run), *_pending(run)]
+    return [*_ending(run), *_left_uncertain(run), *_expired(run), *_pending(run)]
 
 
 def _ending(run: RunState) -> Iterator[Diagnostic]:
@@ -43,6 +43,21 @@ def _ending(run: RunState) -> Iterator[Diagnostic]:
         yield Diagnostic(
             level="error", code="run.cancelled", message=message, data={"reason": run.reason}
         )
+
+
+def _left_uncertain(run: RunState) -> Iterator[Diagnostic]:
+    """An ended run asks nobody any more; that a `once` step may have happened stays to be told."""
+    for (_, step, occurrence), held in run.steps.items():
+        if run.ended and held.status == "started":
+            yield Diagnostic(
+                level="warn",
+                code="step.uncertain",
+                message=(
+                    f"step {step!r} began and its end is not known: the run ended before "
+                    f"anybody said whether it happened; look at its target"
+                ),
+                data={"step": step, "occurrence": occurrence},
+            )
 
 
 def _expired(run: RunState) -> Iterator[Diagnostic]:

@@ -7,6 +7,7 @@ from datetime import datetime
 from hitl_events.domain.commands import Decide, UnblockRun
 from hitl_events.domain.decide import expire
 from hitl_events.domain.events import (
+    About,
     Event,
     GateClosed,
     GatePaused,
@@ -14,7 +15,7 @@ from hitl_events.domain.events import (
     RunCancelled,
     RunUnblocked,
 )
-from hitl_events.domain.reconcile import HAPPENED
+from hitl_events.domain.reconcile import ABANDON, DID_NOT_HAPPEN, HAPPENED
 from hitl_events.domain.requests import (
     EVENTS_PER_RUN_MAX,
     GateRequest,
@@ -104,21 +105,39 @@ class Drive:
         """Why the recipe's own type refuses a decision's data; None where it is not known here."""
         claim, data = command.claim, command.data
         gate = active.run.pending.get(claim.seq) if claim else None
-        found = self._registered(active)
-        if gate is None or found is None or active.run.blocked is not None:
+        if gate is None:
             return None
         about = gate.paused.about
         if command.verdict != HAPPENED if about else data is None:
             return None
-        try:
-            driver = self._deliver(active, found)
-        except RecipeStopped:
-            active.forget_driver()
-            return None  # the recorded schema judges alone; the run blocks when it is driven
+        driver = self._checking(active)
+        if driver is None:  # the recorded schema judges data, and nothing an output
+            return self._unchecked(active, about) if about else None
         if about is not None:
             return self._steps.output_problem(active, about, data)
         paused = gate.paused
         return driver.data_problem("gate", paused.gate, paused.occurrence, data or b"")
+
+    def _checking(self, active: ActiveRun) -> RecipeDriver | None:
+        """The run's code if it fits the run; where it does not, that blocks the run later."""
+        found = self._registered(active)
+        if found is None or active.run.blocked is not None:
+            return None
+        try:
+            return self._deliver(active, found)
+        except RecipeStopped:
+            active.forget_driver()
+            return None
+
+    def _unchecked(self, active: ActiveRun, about: About) -> str:
+        """An output is recorded for ever: one that does not fit would stop the run for ever."""
+        if active.run.blocked is None and self._registered(active) is None and self._tools.only:
+            return f"{self._unknown(active)}: name its module, then decide again"
+        return (
+            f"expected code that fits the run, to check the output of step {about.step!r}, found "
+            f"none: bring it, `hitl unblock {active.run_id}`, then decide again (with another "
+            f"decision id); {DID_NOT_HAPPEN} and {ABANDON} can be decided before that"
+        )
 
     # driving
 
@@ -136,10 +155,8 @@ class Drive:
         if active.left or active.held_until is not None:
             return []
         if found is None:
-            known = ", ".join(self._tools.recipes.known()) or "none"
-            wanted = f"{run.started.recipe!r} version {run.started.version!r}"
-            message = f"expected the run's recipe {wanted}, found only {known}"
-            self._block(active, RecipeStopped("recipe.unknown", message), "", now)
+            stopped = RecipeStopped("recipe.unknown", self._unknown(active))
+            self._block(active, stopped, "", now)
             return []
         starts: list[StepStart] = []
         try:
@@ -250,6 +267,12 @@ class Drive:
     def _registered(self, active: ActiveRun) -> RegisteredRecipe | None:
         started = active.run.started
         return self._tools.recipes.find(started.recipe, started.version)
+
+    def _unknown(self, active: ActiveRun) -> str:
+        started = active.run.started
+        known = ", ".join(self._tools.recipes.known()) or "none"
+        wanted = f"{started.recipe!r} version {started.version!r}"
+        return f"expected the run's recipe {wanted}, found only {known}"
 
     def _may_drive(self, active: ActiveRun) -> bool:
         only = self._tools.only

@@ -261,6 +261,10 @@ class World:
         self.engine = self._new_engine()
         self.put(*(Wake(run_id=at.run_id) for at in self.positions.values() if at.busy))
 
+    def only(self, *run_ids: RunId) -> None:
+        """From the next restart on, processes drive these runs alone."""
+        self._settings["only"] = set(run_ids)
+
     def cut(self, end: int, run_id: str = RUN) -> None:
         """Crash when only the first events of the run were written; then it is taken up again."""
         del self.log[RunId(run_id)][end:]

@@ -27,7 +27,10 @@ def expected_ruling(ledger: Ledger, sent: Sent) -> Ruling:
         raise Violation("P2", f"no second event for the repeat {sent}")
     if decision_id in ledger.bound:
         return Ruling(reason="conflict")
-    return _of_closed(pause, sent) or _of_open(pause, sent)
+    ruling = _of_closed(pause, sent) or _of_open(pause, sent)
+    if ruling.reason is None and ledger.blocked and _gives_output(pause, sent):
+        return Ruling(reason="invalid_data")  # nobody can check it
+    return ruling
 
 
 def _of_closed(pause: Pause, sent: Sent) -> Ruling | None:
@@ -58,6 +61,10 @@ def _of_open(pause: Pause, sent: Sent) -> Ruling:
     if data is not None and not _fits(pause, data):
         return Ruling(reason="invalid_data")
     return Ruling(reason=None)
+
+
+def _gives_output(pause: Pause, sent: Sent) -> bool:
+    return pause.about is not None and sent.fields["verdict"] == "happened"
 
 
 def _fits(pause: Pause, data: dict[str, object]) -> bool:

@@ -18,6 +18,7 @@ from hitl_events.domain.events import (
     RunStarted,
     StepCompleted,
     StepFailed,
+    StepStarted,
 )
 from hitl_events.domain.evolve import evolve, fold
 from hitl_events.domain.process import process
@@ -113,6 +114,17 @@ def rejected(**given: Any) -> DecisionRejected:
 
 def cancelled(reason: str = "no more") -> CancelRequested:
     return CancelRequested(reason=reason, identity="claimed", command_id="x", channel="runtime")
+
+
+def step_started(step: str = "s", **given: Any) -> StepStarted:
+    fields: dict[str, Any] = {
+        "step": step,
+        "occurrence": 1,
+        "kind": "step",
+        "attempt": 1,
+        "args_digest": bytes(8),
+    }
+    return StepStarted(**(fields | given))
 
 
 def step_done(step: str = "s", output: Any = "out", **given: Any) -> StepCompleted:

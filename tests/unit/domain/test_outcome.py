@@ -28,6 +28,8 @@ from tests.unit.domain.histories import (
     recorded,
     started,
     step_done,
+    step_failed,
+    step_started,
 )
 
 KEYS = TokenKeys([b"k" * 32])
@@ -154,6 +156,34 @@ def test_an_uncertain_step_is_said() -> None:
     assert [one.code for one in outcome.diagnostics] == ["step.uncertain", "gate.pending"]
     assert outcome.diagnostics[0].data == {"step": "s", "occurrence": 1}
     assert outcome.pause_kind == "reconcile"
+
+
+def test_an_ended_run_says_what_stayed_uncertain() -> None:
+    """A once step that began and has no end in a cancelled run is named, asked about or not."""
+    asked = paused("reconcile:s", pause_kind="reconcile", about=About(step="s", occurrence=1))
+    end = [cancelled("why"), RunCancelled(reason="why")]
+
+    for history in ([step_started(), *end], [step_started(), asked, *end]):
+        found = _outcome(*history).diagnostics
+        assert [(one.level, one.code) for one in found] == [
+            ("error", "run.cancelled"),
+            ("warn", "step.uncertain"),
+        ]
+        assert found[1].data == {"step": "s", "occurrence": 1}
+
+
+@pytest.mark.parametrize(
+    "history",
+    [
+        [step_started(), cancelled()],
+        [step_started(), step_done(), cancelled(), RunCancelled(reason="r")],
+        [step_started(), step_failed(), cancelled(), RunCancelled(reason="r")],
+        [step_started()],
+    ],
+)
+def test_what_is_known_or_may_still_come_is_not_uncertain(history: list[Event]) -> None:
+    """A step with an end is none, nor is one whose end may be recorded yet."""
+    assert "step.uncertain" not in [one.code for one in _outcome(*history).diagnostics]
 
 
 @pytest.mark.parametrize(

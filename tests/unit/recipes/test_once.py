@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from hitl_events import Retry, Run, StepError, current_step, recipe
+from hitl_events import Recipe, Retry, Run, StepError, current_step, recipe
 from hitl_events.domain.events import GatePaused, StepCompleted, StepFailed
-from hitl_events.engine.inputs import StepReport
+from hitl_events.engine.inputs import StepReport, Wake
 from hitl_events.runtime.executor import ONCE_START_S_MAX
 from tests.unit.world import RUN, World
 
@@ -143,6 +143,71 @@ def test_the_output_is_checked_against_the_steps_type(cut: World, data: Any) -> 
     assert cut.answers[-1].reason == "invalid_data"
     assert outcome.status == "paused"
     assert cut.decide("happened", data={"output": 7}).status == "ok"
+
+
+@recipe("r", version="1")
+async def changed(run: Run, input: Any) -> Any:
+    """The same recipe after a deployment that forgot its runs."""
+    return await run.step(send, 5, once=True, name="dispatch")
+
+
+@recipe("other", version="1")
+async def other(run: Run, input: Any) -> Any:
+    """All that is registered where the module of the run was not named."""
+
+
+@pytest.mark.parametrize("is_blocked", [True, False])
+@pytest.mark.parametrize("code", [changed, other])
+@pytest.mark.parametrize("data", [None, {"output": "seven"}, {"output": 7}])
+def test_an_output_that_nobody_can_check_is_not_recorded(
+    cut: World, data: Any, code: Recipe, is_blocked: bool
+) -> None:
+    """Where the code does not fit the run, `happened` is refused and the question stays open."""
+    cut.restart(code)
+    if is_blocked:
+        cut.put(Wake(run_id=RUN))
+
+    cut.decide("happened", data=data)
+
+    assert cut.answers[-1].reason == "invalid_data"
+    assert f"hitl unblock {RUN}" in cut.answers[-1].message
+    assert "DecisionReceived reconcile:send happened" not in cut.story()
+    cut.restart(body)
+    cut.unblock()
+    assert cut.decide("happened", data={"output": 7}).artefact["result"] == 7
+    cut.replayed()
+
+
+def test_a_short_lived_owner_without_the_recipe_names_it() -> None:
+    """`hitl decide` without the module says which recipe has to be named; nothing is recorded."""
+    world = World(body)
+    world.ask(world.starting("r"))
+    world.restart()
+    world.only(RUN)
+    world.restart(other)
+
+    world.decide("happened", data={"output": 7})
+
+    assert world.answers[-1].reason == "invalid_data"
+    assert "expected the run's recipe 'r' version '1'" in world.answers[-1].message
+    assert world.story()[-1] == "DecisionRejected invalid_data"
+
+
+@pytest.mark.parametrize("verdict", ["did_not_happen", "abandon"])
+def test_what_needs_no_code_can_be_said_of_a_blocked_run(cut: World, verdict: str) -> None:
+    """`did_not_happen` and `abandon` are taken at once; they take effect when the code fits."""
+    cut.restart(changed)
+    cut.put(Wake(run_id=RUN))
+    cut.decide(verdict)
+    assert cut.answers[-1].reason is None
+    assert RAN == []
+
+    cut.restart(body)
+    cut.unblock()
+
+    assert cut.settle().status == "ok"
+    assert len(RAN) == (verdict == "did_not_happen")
+    cut.replayed()
 
 
 def test_no_output_is_needed_for_the_other_verdicts(cut: World) -> None:
