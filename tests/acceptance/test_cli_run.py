@@ -142,6 +142,22 @@ def test_a_cancelled_run_takes_no_decision(waiting: Console) -> None:
     assert (late.code, late.problem["code"]) == (1, "resume.run_ended")
 
 
+def test_a_cancelled_run_says_what_is_uncertain(waiting: Console) -> None:
+    """A once step whose process died before the cancellation is named by `cancel` and by `show`."""
+    waiting.rewrite("    print(", "    __import__('os')._exit(9)\n    print(")
+    waiting.rewrite("run.step(publish, draft)", "run.step(publish, draft, once=True)")
+    killed = waiting.begin("decide", waiting.token, "approve")
+    killed.communicate(timeout=60)
+
+    cancelled = waiting.hitl("cancel", "r-1", "--json")
+    page = waiting.hitl("show", "r-1").out
+
+    assert killed.returncode == 9
+    codes = [each["code"] for each in cancelled.json["diagnostics"]]
+    assert codes == ["run.cancelled", "step.uncertain"]
+    assert "step.uncertain: step 'publish' began and its end is not known" in page
+
+
 def test_a_run_whose_code_changed_blocks_until_it_fits(waiting: Console) -> None:
     """`decide` on changed code exits 1 and names the step; `unblock` lets the mended run go on."""
     token = waiting.token
