@@ -131,6 +131,21 @@ def test_a_run_id_is_one_run(waiting: Console) -> None:
     assert len(waiting.json("runs")) == 1
 
 
+def test_the_same_run_again_takes_up_new_code(waiting: Console) -> None:
+    """A step that new code asks for beside the open gate runs when the run is asked for again."""
+    more = "run.step(write, request, name='more')"
+    waiting.rewrite("review = await run.gate(", f"_, review = await run.all({more}, run.gate(")
+    waiting.rewrite('verdicts=("approve", "deny"))', 'verdicts=("approve", "deny")))')
+    before = waiting.json("show", "r-1")
+
+    waiting.paused("r-1", "Leave")
+
+    after = waiting.json("show", "r-1")
+    assert (before["status"], after["status"]) == ("paused", "paused")
+    assert "more" not in before["artefact"]["steps"]
+    assert after["artefact"]["steps"]["more"]["title"] == "Leave"
+
+
 def test_a_cancelled_run_takes_no_decision(waiting: Console) -> None:
     """`cancel` ends the run as an error outcome; its token is refused as `run_ended`."""
     token = waiting.token

@@ -252,3 +252,49 @@ def test_the_fingerprint_is_that_of_the_code() -> None:
 
     assert code("a").code_fingerprint == code("a").code_fingerprint
     assert code("a").code_fingerprint != body.code_fingerprint
+
+
+def fine(value: Any) -> Any:
+    return value
+
+
+@recipe("r", version="1")
+async def gate_and_more(run: Run, input: Any) -> Any:
+    """The same gate, beside a step that the code of before did not ask for."""
+    made, more = await run.all(
+        run.gate("g", expires_in=10, on_expiry="deny"), run.step(fine, "more", once=True)
+    )
+    return [made.verdict, more]
+
+
+def test_a_deployment_wakes_nobody() -> None:
+    """New code that asks for more beside an open gate is driven when something befalls the run."""
+    world = World(version("1"))
+    world.start("r")
+    world.restart(gate_and_more)
+    assert world.story()[-1] == "GatePaused g"
+    assert world.outcome().status == "paused"
+
+    assert world.decide().artefact["result"] == ["approve", "more"]
+    world.replayed()
+
+
+@pytest.mark.parametrize("how", ["started again", "unblocked", "timer"])
+def test_what_takes_a_paused_run_up_takes_its_new_code_up(how: str) -> None:
+    """The same start again, an unblock that is not needed, and a timer drive the run on."""
+    world = World(version("1"))
+    world.start("r")
+    world.restart(gate_and_more)
+
+    match how:
+        case "started again":
+            assert world.ask(world.starting("r")).reason is None
+        case "unblocked":
+            assert world.unblock().reason is None
+        case _:
+            world.wait(11)
+
+    world.settle()
+    assert "StepCompleted fine" in world.story()
+    assert world.outcome().status == ("ok" if how == "timer" else "paused")
+    world.replayed()
