@@ -161,7 +161,7 @@ def test_an_uncertain_step_is_said() -> None:
 def test_an_ended_run_says_what_stayed_uncertain() -> None:
     """A once step that began and has no end in a cancelled run is named, asked about or not."""
     asked = paused("reconcile:s", pause_kind="reconcile", about=About(step="s", occurrence=1))
-    end = [cancelled("why"), RunCancelled(reason="why")]
+    end: list[Event] = [cancelled("why"), RunCancelled(reason="why")]
 
     for history in ([step_started(), *end], [step_started(), asked, *end]):
         found = _outcome(*history).diagnostics
