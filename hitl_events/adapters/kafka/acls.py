@@ -111,6 +111,7 @@ def _topic(name: str, *operations: str) -> Acl:
 
 
 def _arguments(acl: Acl) -> list[str]:
-    operations = [word for each in acl.operations for word in ("--operation", each)]
+    named = [each.title().replace("_", "") for each in acl.operations]  # as in DescribeConfigs
+    operations = [word for each in named for word in ("--operation", each)]
     pattern = ["--resource-pattern-type", "prefixed"] if acl.prefixed else []
     return [*operations, _FLAGS[acl.resource], acl.name, *pattern]

@@ -55,11 +55,17 @@ class TransactionalWriter:
     """
 
     def __init__(
-        self, settings: KafkaSettings, transactional_id: str, *, quick_retry: bool = True
+        self,
+        settings: KafkaSettings,
+        transactional_id: str,
+        *,
+        within_s: float = TRANSACTION_S,
+        quick_retry: bool = True,
     ) -> None:
         self.transactional_id = transactional_id
         self.fenced = False
         self._settings = settings
+        self._within_s = within_s
         self._quick_retry = quick_retry
         self._bounded = Bounded(settings)
         self._producer: Any = None
@@ -103,7 +109,7 @@ class TransactionalWriter:
             return ()
         try:
             return await self._bounded.call(
-                self._transact(batches, consumed), self._doing("write to"), within_s=TRANSACTION_S
+                self._transact(batches, consumed), self._doing("write to"), within_s=self._within_s
             )
         except BaseException as error:
             self._fail(error)
@@ -175,7 +181,7 @@ class TransactionalWriter:
             await self._bounded.call(
                 self._begin_and_abort(batches),
                 self._doing("close what is open of"),
-                within_s=TRANSACTION_S,
+                within_s=self._within_s,
             )
         except BaseException as error:
             self._fail(error)
