@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
@@ -22,6 +23,7 @@ from tests.kafka.cluster import Cluster
 from tests.kafka.security import ADMIN, Login
 
 PARTITIONS = 2
+VERIFIES = "transaction.partition.verification.enable"
 
 
 def settings_of(
@@ -94,6 +96,7 @@ async def left_open(
     One that the coordinator does not know is what a killed broker can leave behind.
     """
     producer: Any = writer._producer
+    assert producer is not None
     await producer.begin_transaction()
     if unknown_to_coordinator:
         at = DriverPlace(*record.place)
@@ -105,13 +108,26 @@ async def left_open(
     producer._txn_manager._txn_partitions.clear()
 
 
+async def acknowledged_elsewhere(writer: TransactionalWriter, record: Outgoing) -> None:
+    """Goes on with a transaction that was left open, and commits it: as far as is known."""
+    producer: Any = writer._producer
+    sent = await producer.send(
+        record.place.topic, record.value, key=record.key, partition=record.place.partition
+    )
+    await sent
+    await producer.commit_transaction()
+
+
 @asynccontextmanager
 async def unverified(settings: KafkaSettings) -> AsyncIterator[None]:
     """The broker takes records of transactions that their coordinator does not know."""
     admin: Any = new_admin(settings)
     await admin.start()
     try:
-        await admin.alter_configs([_broker({"transaction.partition.verification.enable": "false"})])
+        await admin.alter_configs([_broker({VERIFIES: "false"})])
+        async with asyncio.timeout(30):
+            while await _broker_setting(admin, VERIFIES) != "false":
+                await asyncio.sleep(0)
         yield
     finally:
         await admin.alter_configs([_broker({})])
@@ -149,6 +165,12 @@ def killed(cluster: Cluster) -> Iterator[Callable[[], None]]:
 def _only_ours(cluster: Cluster) -> None:
     if not cluster.is_ours:
         pytest.skip("the named cluster is not ours to stop")
+
+
+async def _broker_setting(admin: Any, name: str) -> str:
+    (answer,) = await admin.describe_configs([_broker({name: ""})])
+    (resource,) = answer.resources
+    return str(resource[4][0][1])
 
 
 def _broker(configs: dict[str, str]) -> ConfigResource:

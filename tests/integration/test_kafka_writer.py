@@ -15,6 +15,7 @@ from hitl_events.adapters.kafka.topics import DEAD_LETTER_BYTES_MAX, Topics
 from hitl_events.adapters.kafka.writer import Consumed, TransactionalWriter
 from hitl_events.errors import CorruptLog, Fenced, LogUnavailable, OutcomeUnknown, RecordTooLarge
 from tests.integration.kafka_made import (
+    acknowledged_elsewhere,
     committed,
     event,
     frozen,
@@ -204,6 +205,24 @@ async def test_a_dangling_transaction_is_closed(broker: Cluster, prefix: str) ->
 
     assert (rounds, again) == (1, 0)
     assert values(broker, topics.events) == [b"2"]
+
+
+async def test_a_commit_without_its_markers_stays_a_commit(broker: Cluster, prefix: str) -> None:
+    """What was acknowledged is not aborted, though a killed broker forgot to write its markers."""
+    if not broker.is_ours:
+        pytest.skip("the named cluster is not ours to configure")
+    settings = settings_of(broker, prefix)
+    topics = await made(settings)
+
+    async with Ends(settings) as ends:
+        async with unverified(settings), started(settings) as dead:
+            await left_open(dead, event(topics, "1"), unknown_to_coordinator=True)
+            await acknowledged_elsewhere(dead, event(topics, "2", 1))
+        async with started(settings) as writer:
+            assert await writer.close_dangling([*topics.owned(0), *topics.owned(1)], ends) == 1
+            await writer.transaction([event(topics, "3")])
+
+    assert sorted(values(broker, topics.events), key=str) == [b"1", b"2", b"3"]
 
 
 async def test_what_another_holds_open_is_not_ours_to_close(broker: Cluster, prefix: str) -> None:

@@ -13,6 +13,7 @@ from aiokafka.structs import TopicPartition
 from hitl_events.adapters.kafka.batches import Batches
 from hitl_events.adapters.kafka.bounded import START_S, STOP_S, TRANSACTION_S, Bounded
 from hitl_events.adapters.kafka.clients import new_producer
+from hitl_events.adapters.kafka.coordinator import ended_in_commit
 from hitl_events.adapters.kafka.dropping import drop_producer
 from hitl_events.adapters.kafka.ends import Ends
 from hitl_events.adapters.kafka.metadata import know
@@ -32,9 +33,10 @@ from hitl_events.errors import (
 COMMIT_SLOW_S = 1.0
 """A commit that took longer may have been sent twice; a late second one could commit the beginning
 of the next transaction of the same producer."""
-_CLOSING_ROUNDS = 20
-_FILLER = b"-"
-"""What is written to a place only to be aborted; nobody who reads committed records sees it."""
+_CLOSING_ROUNDS = 5
+_SETTLE_S = 0.5
+_LOOK_AGAIN_S = 0.02
+"""Markers are written a few ms after the end of a transaction is acknowledged."""
 
 
 @value
@@ -71,6 +73,7 @@ class TransactionalWriter:
         self._producer: Any = None
         self._dead = False
         self._slow = False
+        self._commit_left = False
 
     @property
     def usable(self) -> bool:
@@ -89,7 +92,7 @@ class TransactionalWriter:
         self._producer = new_producer(self._settings, self.transactional_id)
         doing = self._doing("take over")
         try:
-            await self._bounded.call(self._producer.start(), doing, within_s=START_S)
+            await self._bounded.call(self._take_over(), doing, within_s=START_S)
             await know(self._producer.client, self._bounded, places, "WRITE")
         except BaseException as error:
             self._fail(error)
@@ -120,23 +123,24 @@ class TransactionalWriter:
     async def close_dangling(
         self, mine: Sequence[Place], ends: Ends, shared: Sequence[Place] = ()
     ) -> int:
-        """End transactions of this id that their coordinator forgot; how many rounds it took.
+        """End what the last transaction of this id left open; how many times that was needed.
 
-        A broker that is killed may complete a transaction without its markers: its records stay
-        open, and the next marker of this producer's id decides over them. So it is ours to send,
-        as an abort, before anything is read. In `mine` nobody else writes: `CorruptLog` if one of
-        them stays open. In `shared` what is open may be somebody else's, and is left after a try.
+        To be called after `start()`, before anything is read. A broker that is killed may call a
+        transaction complete without having written its markers: its records stay open, and the
+        next marker of this producer's id decides over them. So one is sent that says what the
+        coordinator had decided. In `mine` nobody else writes: `CorruptLog` if one of them stays
+        open. In `shared` what is open may be somebody else's, and is left after one try.
         """
         for tries in range(_CLOSING_ROUNDS):
-            places = [*mine, *(shared if tries == 0 else ())]
-            stable, high = await ends.stable(places), await ends.high(places)
-            open_ = [place for place in places if stable[place] < high[place]]
+            open_ = await _open_at([*mine, *(shared if tries == 0 else ())], ends)
             if not open_:
                 return tries
-            await self._abort_at(open_)
+            await self._end_at(open_)
+        if not (open_ := await _open_at(mine, ends)):
+            return _CLOSING_ROUNDS
         raise CorruptLog(
             ", ".join(map(str, open_)),
-            f"a transaction that stays open after {_CLOSING_ROUNDS} aborts: another producer "
+            f"a transaction that stays open after {_CLOSING_ROUNDS} markers: another producer "
             f"writes there",
         )
 
@@ -155,6 +159,7 @@ class TransactionalWriter:
 
     async def _transact(self, batches: Batches, consumed: Consumed | None) -> tuple[int, ...]:
         producer = self._producer
+        self._commit_left = False
         await producer.begin_transaction()
         try:
             async with asyncio.TaskGroup() as group:
@@ -173,24 +178,30 @@ class TransactionalWriter:
         offsets = {TopicPartition(*at): next_ for at, next_ in consumed.offsets.items()}
         await self._producer.send_offsets_to_transaction(offsets, consumed.group)
 
-    async def _abort_at(self, places: Sequence[Place]) -> None:
+    async def _end_at(self, places: Sequence[Place]) -> None:
         self._check_usable()
-        records = [Outgoing(place=place, key=_FILLER, value=_FILLER) for place in places]
-        batches = Batches(self._producer, records)
         try:
             await self._bounded.call(
-                self._begin_and_abort(batches),
-                self._doing("close what is open of"),
-                within_s=self._within_s,
+                self._mark(places), self._doing("end what is open of"), within_s=self._within_s
             )
         except BaseException as error:
             self._fail(error)
             raise
 
-    async def _begin_and_abort(self, batches: Batches) -> None:
-        await self._producer.begin_transaction()
-        await batches.written()
-        await self._producer.abort_transaction()
+    async def _mark(self, places: Sequence[Place]) -> None:
+        """A transaction without records: nothing but its markers."""
+        producer = self._producer
+        await producer.begin_transaction()
+        for place in places:
+            producer._txn_manager.maybe_add_partition_to_txn(TopicPartition(*place))  # noqa: SLF001 - no public way without a record
+        end = producer.commit_transaction if self._commit_left else producer.abort_transaction
+        await end()
+
+    async def _take_over(self) -> None:
+        client = self._producer.client
+        await client.bootstrap()
+        self._commit_left = await ended_in_commit(client, self.transactional_id)
+        await self._producer.start()
 
     def _check_usable(self) -> None:
         if self.usable:
@@ -208,6 +219,17 @@ class TransactionalWriter:
         return Doing(
             what=f"{verb} {self.transactional_id}", about=self.transactional_id, operation="WRITE"
         )
+
+
+async def _open_at(places: Sequence[Place], ends: Ends) -> list[Place]:
+    """Where a transaction stays open, though its markers had time to come."""
+    until_s = time.monotonic() + _SETTLE_S
+    while True:
+        stable, high = await ends.stable(places), await ends.high(places)
+        open_ = [place for place in places if stable[place] < high[place]]
+        if not open_ or time.monotonic() > until_s:
+            return open_
+        await asyncio.sleep(_LOOK_AGAIN_S)
 
 
 def _retry_quickly() -> None:
