@@ -49,7 +49,7 @@ def start(fields: Fields, headers: Headers, origin: Origin) -> StartRun:
         run_id=_run_id(fields) or headers.run_id(),
         version=fields.text("version", VERSION_CHARS_MAX, chars_min=1),
         command_id=headers.id(),
-        started_by=fields.text("started_by", NAME_CHARS_MAX),
+        started_by=fields.person("started_by"),
         origin=origin,
     )
 
@@ -60,7 +60,7 @@ def decide(fields: Fields, headers: Headers, origin: Origin) -> Decide:
     verdict = fields.required("verdict", VERDICT_CHARS_MAX)
     notes = fields.text("notes", NOTES_CHARS_MAX)
     data = fields.json("data", kind=dict)
-    decided_by = fields.text("decided_by", NAME_CHARS_MAX)
+    decided_by = fields.person("decided_by")
     draft_digest = fields.digest("draft_digest")
     return Decide(
         token=token,
@@ -88,7 +88,7 @@ def cancel(fields: Fields, headers: Headers, origin: Origin) -> CancelRun:
     return CancelRun(
         run_id=_required_run_id(fields),
         reason=fields.text("reason", NOTES_CHARS_MAX) or "",
-        cancelled_by=fields.text("cancelled_by", NAME_CHARS_MAX),
+        cancelled_by=fields.person("cancelled_by"),
         command_id=headers.id(),
         origin=origin,
     )
@@ -98,7 +98,7 @@ def unblock(fields: Fields, headers: Headers, origin: Origin) -> UnblockRun:
     """Who asks may be left out."""
     return UnblockRun(
         run_id=_required_run_id(fields),
-        by=fields.text("by", NAME_CHARS_MAX),
+        by=fields.person("by"),
         command_id=headers.id(),
         origin=origin,
     )

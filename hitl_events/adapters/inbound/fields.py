@@ -8,11 +8,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from hitl_events.adapters.inbound.json_text import canonical, parse_json
-from hitl_events.adapters.inbound.refused import RECORD_BYTES_MAX, Unfit, shown
+from hitl_events.adapters.inbound.refused import NAME_CHARS_MAX, RECORD_BYTES_MAX, Unfit, shown
 from hitl_events.domain.refusals import Reason
 from hitl_events.domain.values import is_unicode
 
 _HEX_DIGEST = re.compile(r"[0-9a-fA-F]{64}")
+_UNREAL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 _JSON_NAMES = {
     bool: "a boolean",
     dict: "an object",
@@ -64,6 +65,17 @@ class Fields:
         if not is_unicode(value):
             raise self._unfit(f"expected valid Unicode as {name!r}, found a lone surrogate")
         return value
+
+    def person(self, name: str) -> str | None:
+        """Who is said to have done it: a name that reads as it is written.
+
+        A line of text without controls and without marks that turn the direction of writing, with
+        which one name is shown as another.
+        """
+        text = self.text(name, NAME_CHARS_MAX)
+        if text is not None and _UNREAL.search(text):
+            raise self._unfit(f"expected a line of text as {name!r}, found controls in it")
+        return text
 
     def json(self, name: str, *, kind: type | None = None) -> bytes | None:
         """User data as canonical JSON; the Avro form brings the text of it."""
