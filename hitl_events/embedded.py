@@ -9,28 +9,26 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import field, replace
+from dataclasses import field
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from hitl_events.adapters.avro import AvroCodec
-from hitl_events.adapters.calls import Caller
+from hitl_events.adapters.calls import Caller, submission
 from hitl_events.adapters.directory import DataDirectory
-from hitl_events.adapters.inbound import read_inbound
 from hitl_events.adapters.memory import MemoryLog
 from hitl_events.adapters.sqlite import SqliteLog
 from hitl_events.adapters.system import SystemClock, SystemIds
-from hitl_events.domain.commands import StartRun
 from hitl_events.domain.diagnostics import Diagnostic
 from hitl_events.domain.events import Event, RunStarted
 from hitl_events.domain.outcome import Outcome, refused
 from hitl_events.domain.refusals import Rejection
 from hitl_events.domain.token import TokenKeys
-from hitl_events.domain.values import RunId, moment, value
+from hitl_events.domain.values import RunId, value
 from hitl_events.engine.inputs import Submission
 from hitl_events.engine.tools import Tools
 from hitl_events.errors import HitlError, UnknownRun
-from hitl_events.ports import Answer, Clock, InboundRecord
+from hitl_events.ports import Answer, Clock
 from hitl_events.recipes.book import Book
 from hitl_events.recipes.host import set_local_host
 from hitl_events.recipes.plan import Plan, plan_of_events
@@ -103,7 +101,7 @@ class Runtime:
         self._partition = Partition(
             log,
             self._codec,
-            lambda: Runner(log, tools, setting.clock, _submission, setting.observer, pace),
+            lambda: Runner(log, tools, setting.clock, submission, setting.observer, pace),
         )
 
     @classmethod
@@ -259,15 +257,6 @@ def _opened(path: Path | str | None, setting: Setting) -> tuple[OwnedLog, TokenK
     directory = DataDirectory(path)
     log = SqliteLog.open(directory, clock=setting.clock)
     return log, setting.keys or TokenKeys([directory.token_key()])
-
-
-def _submission(record: InboundRecord) -> Submission:
-    """A record of the intake as the engine takes it."""
-    arrived_at = moment(record.source.timestamp_ms * 1000)
-    command = read_inbound(record, arrived_at=arrived_at)
-    if isinstance(command, StartRun):
-        command = replace(command, seed=SystemIds().seed())
-    return Submission(command=command, record=lambda: record, settles=record.number)
 
 
 def _missing_durability(level: str) -> Diagnostic:

@@ -9,7 +9,9 @@ from typing import Any, Literal, TypeAlias, cast
 
 from hitl_events.adapters.inbound.commands import BUILD, FIELDS
 from hitl_events.adapters.inbound.fields import Fields
+from hitl_events.adapters.inbound.forms import Schemas
 from hitl_events.adapters.inbound.headers import Headers
+from hitl_events.adapters.inbound.read import read_inbound
 from hitl_events.adapters.inbound.refused import Unfit
 from hitl_events.adapters.inbound.write import command_json, decision_json
 from hitl_events.adapters.system import SystemIds
@@ -17,7 +19,7 @@ from hitl_events.domain.commands import Command, Decide, Origin, StartRun
 from hitl_events.domain.events import Source
 from hitl_events.domain.refusals import Reason, Refused
 from hitl_events.domain.token import TokenKeys
-from hitl_events.domain.values import RunId, micros
+from hitl_events.domain.values import RunId, micros, moment
 from hitl_events.engine.inputs import Submission
 from hitl_events.errors import HitlError, NotSerialisable
 from hitl_events.ports import Clock, InboundKind, InboundRecord
@@ -98,6 +100,15 @@ class Caller:
             channel=self._channel,
             source=Source(topic="call", partition=0, offset=0, timestamp_ms=micros(now) // 1000),
         )
+
+
+def submission(record: InboundRecord, schemas: Schemas | None = None) -> Submission:
+    """A record of an intake as the engine takes it."""
+    arrived_at = moment(record.source.timestamp_ms * 1000)
+    command = read_inbound(record, arrived_at=arrived_at, schemas=schemas)
+    if isinstance(command, StartRun):
+        command.seed = SystemIds().seed()  # type: ignore[misc]  # just made, not yet seen
+    return Submission(command=command, record=lambda: record, settles=record.number)
 
 
 def _to_ms(now: datetime) -> datetime:

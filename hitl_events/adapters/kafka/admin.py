@@ -47,6 +47,16 @@ class Difference:
 
 
 @value
+class Counts:
+    """How many partitions the four topics of a run have, those of replies, of dead letters."""
+
+    cluster_id: str
+    runs: int
+    replies: int
+    dead_letters: int
+
+
+@value
 class TopicState:
     """What `create` found or made."""
 
@@ -96,7 +106,8 @@ class Admin:
         for a topic with another number of partitions.
         """
         found = await self.counts(self._topics.all)
-        count = _agreed(found, partitions)
+        of_runs = {name: found[name] for name in self._topics.of_runs if name in found}
+        count = _agreed(of_runs, partitions)
         plans = self._topics.plans(replication or await self._replication())
         missing = [plan for plan in plans if plan.name not in found]
         if missing:
@@ -106,7 +117,7 @@ class Admin:
             TopicState(
                 name=plan.name,
                 created=plan.name not in found,
-                partitions=count,
+                partitions=found.get(plan.name, count),
                 differences=differences.get(plan.name, ()),
             )
             for plan in plans
@@ -125,13 +136,23 @@ class Admin:
                 raise _refused(code, name, "DESCRIBE", "")
         return {name: found[name] for name in asked if name in found}
 
-    async def partitions(self) -> int:
-        """How many partitions the prefix has; `UnknownTopic`, `TopicDiffers` if they disagree."""
-        found = await self.counts(self._topics.all)
-        for name in self._topics.all:
+    async def partitions(self) -> Counts:
+        """How many partitions the topics have; `UnknownTopic`, `TopicDiffers` if they disagree.
+
+        The four topics by which a run goes must have as many; others may have been made otherwise.
+        """
+        topics = self._topics
+        found = await self.counts(topics.all)
+        for name in topics.all:
             if name not in found:
                 raise UnknownTopic(name)
-        return _agreed(found, None)
+        cluster = await self._call(self._client.describe_cluster(), "ask for the cluster's id")
+        return Counts(
+            cluster_id=str(cluster.get("cluster_id")),
+            runs=_agreed({name: found[name] for name in topics.of_runs}, None),
+            replies=found[topics.replies],
+            dead_letters=found[topics.dead_letters],
+        )
 
     async def _make(self, plans: Sequence[TopicPlan], count: int, replication: int) -> None:
         new = [

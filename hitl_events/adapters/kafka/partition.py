@@ -14,9 +14,9 @@ from hitl_events.adapters.kafka.intake import FedIntake
 from hitl_events.adapters.kafka.outgoing import Outbox
 from hitl_events.adapters.kafka.records import Outgoing, Place
 from hitl_events.adapters.kafka.writer import Consumed
-from hitl_events.domain.values import RunId
+from hitl_events.domain.values import RunId, value
 from hitl_events.errors import LogUnavailable
-from hitl_events.ports import Answer, EffectBatch, InboundRecord, RunPosition, RunStates
+from hitl_events.ports import Answer, Appended, EffectBatch, InboundRecord, RunPosition, RunStates
 
 
 class Writer(Protocol):
@@ -29,27 +29,52 @@ class Writer(Protocol):
         ...
 
 
-class LocalStates(RunStates, Protocol):
-    """The states that are kept beside the log, and the checkpoints that are made of them."""
+class Local(RunStates, Protocol):
+    """The states that are kept beside the log (`StateFile`)."""
 
-    def checkpoints(self, batch: EffectBatch) -> Sequence[Outgoing]:
-        """What is to be written with this batch, so that others can restore from the topic."""
+    def apply(
+        self,
+        events: Sequence[Appended],
+        positions: Iterable[RunPosition],
+        events_end: int,
+        inputs: Mapping[str, int],
+    ) -> None:
+        """A batch that is in the log."""
         ...
 
-    def apply(self, batch: EffectBatch, end: int, inputs: Mapping[str, int]) -> None:
-        """The batch is durable; `end` is the offset behind its last event (0: it had none)."""
+
+class Checkpoints(Protocol):
+    """What is written to the log of the states, so that others can restore (`Checkpointer`)."""
+
+    def records(self) -> Sequence[Outgoing]:
+        """What to add to the next transaction."""
         ...
+
+    def committed(self, run_ids: Iterable[RunId], events: int) -> None:
+        """That transaction is in the log and in the states; it changed these runs."""
+        ...
+
+
+@value
+class Kept:
+    """The states of a partition, true up to `events_end`."""
+
+    local: Local
+    checkpoints: Checkpoints
+    events_end: int
 
 
 class KafkaPartition:
     """Appends, `RunStates` and `Intake`, valid until its writer fails or another takes over."""
 
     def __init__(
-        self, group: str, writer: Writer, states: LocalStates, intake: FedIntake, outbox: Outbox
+        self, group: str, writer: Writer, kept: Kept, intake: FedIntake, outbox: Outbox
     ) -> None:
         self._group = group
         self._writer = writer
-        self._states = states
+        self._states = kept.local
+        self._checkpoints = kept.checkpoints
+        self._end = kept.events_end
         self._intake = intake
         self._outbox = outbox
 
@@ -58,16 +83,21 @@ class KafkaPartition:
         intake = self._intake
         numbers = [number for number, _ in batch.settled]
         numbers += [forward.number for forward in batch.forwards]
-        records = list(self._outbox.records(batch, intake.held))
-        records += self._states.checkpoints(batch)
+        records = [*self._outbox.records(batch, intake.held), *self._checkpoints.records()]
         inputs = intake.offsets_after(numbers)
+        offsets = await self._writer.transaction(records, self._consumed(inputs))
+        intake.settle(numbers)
+        if batch.events:
+            self._end = offsets[len(batch.events) - 1] + 1
+        self._states.apply(batch.events, batch.positions, self._end, inputs)
+        self._checkpoints.committed(
+            [position.run_id for position in batch.positions], len(batch.events)
+        )
+
+    def _consumed(self, inputs: Mapping[str, int]) -> Consumed:
         partition = self._outbox.partition
         moved = {Place(topic, partition): offset for topic, offset in inputs.items()}
-        consumed = Consumed(group=self._group, offsets=moved)
-        offsets = await self._writer.transaction(records, consumed)
-        end = offsets[len(batch.events) - 1] + 1 if batch.events else 0
-        intake.settle(numbers)
-        self._states.apply(batch, end, inputs)
+        return Consumed(group=self._group, offsets=moved)
 
     # RunStates
 

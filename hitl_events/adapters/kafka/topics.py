@@ -47,6 +47,11 @@ class Topics:
         return self.commands, self.decisions
 
     @property
+    def of_runs(self) -> tuple[str, ...]:
+        """Those in which a run has one and the same partition."""
+        return (*self.inbound, self.events, self.checkpoints)
+
+    @property
     def all(self) -> tuple[str, ...]:
         """All six, as in the contract's table."""
         return (
