@@ -75,7 +75,8 @@ $(DEV_STAMP): $(RUN_STAMP)
 	@$(PIP) install --quiet --no-deps --require-hashes -r requirements/dev.lock
 	@rm -f $(VENV)/.dev-* && touch $@
 
-# dev.lock decides the versions, run.lock is the part of it that a run needs. No lock names an address.
+# dev.lock decides the versions; run.lock is the part of it that a run needs, kafka.lock that of the
+# Dockerfile. No lock names an address.
 compile = $(VENV)/lock/bin/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock'
 lock:
@@ -83,6 +84,7 @@ lock:
 	@$(VENV)/lock/bin/python -m pip --disable-pip-version-check install --quiet uv==$(UV_VERSION)
 	$(compile) $(if $(UPGRADE),--upgrade) --all-extras --group dev -o requirements/dev.lock
 	$(compile) $(if $(UPGRADE),--upgrade) --group build -c requirements/dev.lock -o requirements/run.lock
+	$(compile) $(if $(UPGRADE),--upgrade) --group build --extra kafka -c requirements/dev.lock -o requirements/kafka.lock
 
 clean:
 	rm -rf $(VENV) .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist

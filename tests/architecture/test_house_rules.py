@@ -211,7 +211,7 @@ def test_no_file_names_a_registry_host() -> None:
     assert offenders == []
 
 
-@pytest.mark.parametrize("name", ["run", "dev"])
+@pytest.mark.parametrize("name", ["run", "kafka", "dev"])
 def test_lock_pins_by_digest_and_names_no_place(name: str) -> None:
     """A lock says which bytes, never from where: no address, no path, no option."""
     text = (ROOT / "requirements" / f"{name}.lock").read_text(encoding="utf-8")
