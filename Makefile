@@ -24,7 +24,7 @@ help:
 	@echo "make demo    the main job, end to end"
 	@echo "make test    all tests; ARGS= goes to pytest, as in ARGS='-k token -x'"
 	@echo "make check   format, lint, types, import rules; changes nothing"
-	@echo "make bench   benchmarks; ARGS= goes to them"
+	@echo "make bench   benchmarks; ARGS= goes to them, as in ARGS='--only kafka'"
 	@echo "make broker  a Kafka broker to try things on, until Ctrl-C; ARGS='--help' for more"
 	@echo "make lock    resolve the dependencies anew (UPGRADE=1: to their newest versions)"
 	@echo "make clean   remove the environment, caches and builds"

@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 from benchmarks import disk, latency, paused, replay, throughput
 from benchmarks.figures import Figure
+from benchmarks.kafka import measure as kafka
 from benchmarks.size import FULL, Size
 from benchmarks.table import dump, show
 
@@ -23,9 +24,10 @@ BENCHMARKS: dict[str, Benchmark] = {
     "paused": paused.measure,
     "disk": disk.measure,
     "million": paused.measure_million,
+    "kafka": kafka.measure,
 }
-ASKED_FOR = {"million"}
-"""Takes minutes and 1.5 GB of disk, so only where it is asked for."""
+ASKED_FOR = {"million", "kafka"}
+"""One takes minutes and 1.5 GB of disk, one needs a broker: only where they are asked for."""
 
 
 def run(names: list[str], size: Size, place: Path | None = None) -> list[Figure]:

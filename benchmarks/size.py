@@ -16,6 +16,9 @@ class Size:
     replayed_runs: int
     paused_runs: int
     disk_runs: int
+    kafka_decisions: int
+    kafka_idle_decisions: int
+    kafka_rounds: int
 
 
 FULL = Size(
@@ -26,6 +29,9 @@ FULL = Size(
     replayed_runs=20_000,
     paused_runs=10_000,
     disk_runs=5_000,
+    kafka_decisions=40_000,
+    kafka_idle_decisions=300,
+    kafka_rounds=3,
 )
 TINY = Size(
     runs_by_concurrency={1: 2, 4: 8},
@@ -35,4 +41,7 @@ TINY = Size(
     replayed_runs=20,
     paused_runs=20,
     disk_runs=20,
+    kafka_decisions=40,
+    kafka_idle_decisions=5,
+    kafka_rounds=1,
 )

@@ -63,9 +63,12 @@ class Reader:
         self._consumer.close()
 
     def poll(self) -> list[Record]:
-        """What came within 0.2 s, perhaps nothing."""
+        """What is there; else what comes first within 0.2 s, perhaps nothing."""
         found: list[Record] = []
-        for message in self._consumer.consume(POLL_RECORDS_MAX, POLL_S):
+        first = self._consumer.poll(POLL_S)
+        if first is None:
+            return found
+        for message in [first, *self._consumer.consume(POLL_RECORDS_MAX, 0)]:
             place = (message.topic() or "", message.partition() or 0)
             error = message.error()
             if error is None:

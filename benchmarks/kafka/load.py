@@ -1,0 +1,86 @@
+"""Decisions that go in and what is seen of them on the other side, by the independent client."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from collections.abc import Callable
+
+from hitl_events.domain.values import value
+from tests.kafka.client import Client, publish
+from tests.kafka.reader import Reader
+from tests.kafka.records import Outgoing
+
+RECORDS_PER_DECISION = 3
+RECORD_BYTES = 400
+NUMBER_BYTES = 8
+SEEN_S_MAX = 300.0
+IDLE_S = 0.02
+"""Before each decision on an idle loop, so that all have gone to sleep."""
+
+
+@value
+class Topics:
+    """Where decisions go in and events come out; as many partitions each."""
+
+    inbound: str
+    events: str
+    partitions: int
+
+
+def create(client: Client, topics: Topics) -> None:
+    """Both, with the broker's defaults."""
+    client.admin.create_topic(topics.inbound, topics.partitions)
+    client.admin.create_topic(topics.events, topics.partitions)
+
+
+def fill(client: Client, topics: Topics, decisions: int) -> None:
+    """All acknowledged, the same number in each partition."""
+    with client.producer(linger_ms=5) as producer:
+        publish(producer, (_decision(topics, number) for number in range(decisions)))
+
+
+def drained_s(reader: Reader, decisions: int, ended: Callable[[], bool]) -> float:
+    """Seconds until all records of that many decisions were seen committed.
+
+    `ended` tells that the loop is gone; a loop that loses or doubles measures nothing.
+    """
+    began_s = time.perf_counter()
+    wanted = decisions * RECORDS_PER_DECISION
+    records = reader.until(lambda seen: len(seen) >= wanted or ended(), SEEN_S_MAX)
+    taken_s = time.perf_counter() - began_s
+    seen = Counter((record.value or b"")[:NUMBER_BYTES] for record in records)
+    if len(seen) != decisions or set(seen.values()) != {RECORDS_PER_DECISION}:
+        times = dict(Counter(seen.values()))
+        raise RuntimeError(
+            f"expected {decisions} decisions with {RECORDS_PER_DECISION} records each,"
+            f" found {len(seen)} with {times}"
+        )
+    return taken_s
+
+
+def idle_s(client: Client, reader: Reader, topics: Topics, decisions: int) -> list[float]:
+    """Seconds of each decision from its publication until its last record is seen committed."""
+    taken: list[float] = []
+    with client.producer(linger_ms=0) as producer:
+        for number in range(decisions):
+            # sleep: the idleness is what is measured
+            time.sleep(IDLE_S)
+            began_s = time.perf_counter()
+            record = _decision(topics, number)
+            producer.produce(record.topic, record.value, record.key, partition=record.partition)
+            producer.poll(0)
+            reader.until(lambda seen: len(seen) >= RECORDS_PER_DECISION, SEEN_S_MAX)
+            taken.append(time.perf_counter() - began_s)
+    return taken
+
+
+def _decision(topics: Topics, number: int) -> Outgoing:
+    head = number.to_bytes(NUMBER_BYTES, "big")
+    return Outgoing(
+        topic=topics.inbound,
+        partition=number % topics.partitions,
+        key=f"run-{number}".encode(),
+        value=head + os.urandom(RECORD_BYTES - NUMBER_BYTES),
+    )
