@@ -23,9 +23,12 @@ _DIGITS_AS_0 = bytes(ord("0") if byte in b"0123456789" else ord("x") for byte in
 """So that a search for zeros finds any number as long, in a fifth of the time of a pattern."""
 
 
-def dumps(value: Any) -> bytes:
-    """Canonical bytes of a JSON value; `NotSerialisable` names the path of what is none."""
-    plain = _check(value, 0)
+def dumps(value: Any, *, around: int = 0) -> bytes:
+    """Canonical bytes of a JSON value; `NotSerialisable` names the path of what is none.
+
+    `around` are the levels that we ourselves have put around what is bounded.
+    """
+    plain = _check(value, -around)
     try:
         # Without floats and with ASCII keys orjson spells as RFC 8785 does, in 0.2 us for 30.
         return orjson.dumps(value, option=orjson.OPT_SORT_KEYS) if plain else rfc8785.dumps(value)

@@ -31,6 +31,10 @@ _STATUS = {
 }
 
 
+_LEVELS = 5
+"""Of an outcome around user data: itself, artefact, gates, a gate, its decision."""
+
+
 class Outcome:
     """The outcome of a run as of its last given event; attributes have the names of the JSON."""
 
@@ -170,4 +174,4 @@ def refused(events: Sequence[Event], rejection: Rejection, *, decision: bool) ->
 
 def canonical_outcome(events: Iterable[Event]) -> bytes:
     """State, artefact and trace as bytes, to compare a replay with what was recorded (P7)."""
-    return canonical.dumps(Outcome(tuple(events)).to_json())
+    return canonical.dumps(Outcome(tuple(events)).to_json(), around=_LEVELS)

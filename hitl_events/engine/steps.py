@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime
 
 from hitl_events.domain import canonical
@@ -28,6 +29,7 @@ from hitl_events.domain.values import digest
 from hitl_events.engine.active import ActiveRun
 from hitl_events.engine.inputs import StepReport, StepStart
 from hitl_events.engine.tools import Tools
+from hitl_events.errors import NotSerialisable
 
 _DATA_SCHEMA = canonical.dumps(
     {"type": "object", "properties": {"output": {}}, "additionalProperties": False}
@@ -127,7 +129,7 @@ class Steps:
             return
         _, step, occurrence = key
         gate = RECONCILE_PREFIX + step
-        draft = canonical.dumps(self._question(active, key, attempt))
+        draft = self._question(active, key, attempt)
         event = GatePaused(
             gate=gate,
             occurrence=1 + sum(name == gate for name, _ in active.run.gates),
@@ -141,7 +143,7 @@ class Steps:
         )
         active.record(event, now, self._tools.codec)
 
-    def _question(self, active: ActiveRun, key: StepKey, attempt: int) -> dict[str, object]:
+    def _question(self, active: ActiveRun, key: StepKey, attempt: int) -> bytes:
         _, step, occurrence = key
         asked: dict[str, object] = {
             "step": step,
@@ -152,8 +154,9 @@ class Steps:
         }
         request = active.requests.get(key)
         if request is not None and len(request.args) <= SHOWN_ARGS_BYTES_MAX:
-            asked["arguments"] = canonical.loads(request.args)
-        return asked
+            with suppress(NotSerialisable):  # nested as deep as may be, they do not fit into it
+                return canonical.dumps(asked | {"arguments": canonical.loads(request.args)})
+        return canonical.dumps(asked)
 
     def reconciled(self, active: ActiveRun, event: Event, now: datetime) -> None:
         """What follows from a human's word about a `once` step."""

@@ -12,6 +12,8 @@ from hitl_events.domain.canonical import DEPTH_MAX, INTEGER_MAX, dumps
 from hitl_events.errors import NotSerialisable
 
 _INTEGER_CHARS_MAX = len(str(-INTEGER_MAX))
+_AROUND = 2
+"""A record, and the structured CloudEvent that it may come in."""
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
@@ -19,7 +21,8 @@ def parse_json(data: bytes) -> Any:
     """The value; `Unfit` (unreadable) for what is not UTF-8, not JSON, or not the same for all.
 
     That is: NaN and infinities, integers beyond 2^53-1, a name twice in one object, lone surrogates
-    and nesting deeper than 64.
+    and nesting deeper than 64, not counting what may stand around the data of users (which are held
+    to their own bound where they are taken).
     """
     try:
         text = data.decode()
@@ -32,14 +35,14 @@ def parse_json(data: bytes) -> Any:
         raise _unreadable(f"expected nesting of at most {DEPTH_MAX}, found far more") from None
     # Both checks walk the whole value, so they are left to the rare text that can fail them.
     if text.count("{") + text.count("[") > DEPTH_MAX or _SURROGATE.search(text):
-        canonical(value)
+        canonical(value, around=_AROUND)
     return value
 
 
-def canonical(value: Any) -> bytes:
+def canonical(value: Any, *, around: int = 0) -> bytes:
     """The bytes in which a parsed value is recorded."""
     try:
-        return dumps(value)
+        return dumps(value, around=around)
     except NotSerialisable as error:
         raise _unreadable(f"expected JSON that can be recorded, found {error.problem}") from None
 

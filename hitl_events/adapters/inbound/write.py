@@ -17,12 +17,12 @@ def decision_json(**fields: Any) -> bytes:
 
     `NotSerialisable` for a value that is no JSON.
     """
-    return canonical.dumps(_plain("Decide", fields))
+    return canonical.dumps(_plain("Decide", fields), around=1)
 
 
 def command_json(name: Literal["StartRun", "CancelRun", "UnblockRun"], /, **fields: Any) -> bytes:
     """A command with its type, by the field names of the contract; what is None is left out."""
-    return canonical.dumps({"type": name, **_plain(name, fields)})
+    return canonical.dumps({"type": name, **_plain(name, fields)}, around=1)
 
 
 def _plain(name: str, fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 
 from hitl_events.adapters.inbound import command_json, decision_json, read_inbound
+from hitl_events.domain import canonical
+from hitl_events.domain.canonical import DEPTH_MAX
 from hitl_events.domain.commands import CancelRun, Decide, StartRun, UnblockRun
 from hitl_events.domain.content import start_digest
 from hitl_events.domain.events import Source
@@ -65,6 +67,18 @@ def test_a_false_input_is_an_input(value: str) -> None:
     found = _read(command_json("StartRun", recipe="r", input=json.loads(value)), "command")
 
     assert found.input == value.encode()
+
+
+@pytest.mark.parametrize("name", ["StartRun", "Decide"])
+def test_the_deepest_data_can_be_sent(name: str) -> None:
+    """The record around it does not count: what a call may bring, a record may too."""
+    deep = canonical.loads(b'{"a":' * DEPTH_MAX + b"1" + b"}" * DEPTH_MAX)
+    if name == "Decide":
+        found = _read(decision_json(token="t", verdict="v", data=deep), "decision")
+        assert canonical.loads(found.data or b"") == deep
+    else:
+        found = _read(command_json("StartRun", recipe="r", input=deep), "command")
+        assert canonical.loads(found.input) == deep
 
 
 def test_a_misspelt_field_is_our_own_mistake() -> None:

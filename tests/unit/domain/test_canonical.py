@@ -80,6 +80,15 @@ def test_nesting_is_bounded() -> None:
             dumps(value)
 
 
+def test_what_stands_around_a_value_may_be_allowed_for() -> None:
+    """A record or an outcome around user data at the bound is no reason to refuse it."""
+    at_the_bound = {"data": [_nested(DEPTH_MAX)]}
+
+    assert loads(dumps(at_the_bound, around=2)) == at_the_bound
+    with pytest.raises(NotSerialisable, match=f"deeper than {DEPTH_MAX}"):
+        dumps(at_the_bound, around=1)
+
+
 def test_subclasses_of_json_types_are_not_guessed() -> None:
     """A str or int of another class may mean more than its value; it is refused here."""
 

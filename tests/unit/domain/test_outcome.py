@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 
+from hitl_events.domain.canonical import DEPTH_MAX
 from hitl_events.domain.diagnostics import Diagnostic
 from hitl_events.domain.events import (
     About,
@@ -26,6 +27,7 @@ from tests.unit.domain.histories import (
     paused,
     received,
     recorded,
+    rejected,
     started,
     step_done,
     step_failed,
@@ -277,6 +279,23 @@ def test_an_outcome_leaves_nothing_behind() -> None:
         backward = [canonical_outcome(history[:end]) for end in reversed(ends)]
         assert forward == backward[::-1]
         assert [Outcome(history[:end]).seq for end in ends] == list(ends)
+
+
+def test_the_deepest_values_have_an_outcome() -> None:
+    """Input, output, draft, data and result may each be nested as deep as a value may be."""
+    deep = b"[" * DEPTH_MAX + b"]" * DEPTH_MAX
+    history: list[Event] = [
+        started(input=deep),
+        step_done(output=json.loads(deep)),
+        paused(draft=json.loads(deep)),
+        rejected(data=deep),
+        received(data=deep),
+        RunCompleted(result=deep),
+    ]
+
+    compared = json.loads(canonical_outcome(recorded(*history)))
+
+    assert compared["artefact"]["gates"]["g"]["decision"]["data"] == json.loads(deep)
 
 
 def test_what_the_edge_adds_comes_last() -> None:

@@ -378,21 +378,3 @@ def test_two_steps_may_be_uncertain_at_once() -> None:
 
     assert outcome.artefact["result"] == [10, 20, 3]
     assert RAN == [2]
-
-
-def test_large_arguments_are_not_shown() -> None:
-    """The question stays small: arguments beyond 64 KiB are left out of it."""
-
-    def store(text: str) -> None: ...
-
-    @recipe("r", version="1")
-    async def body(run: Run, input: Any) -> Any:
-        await run.step(store, "x" * 100_000, once=True)
-
-    world = World(body)
-    world.ask(world.starting("r"))
-    world.restart()
-
-    draft = world.outcome().artefact["gates"]["reconcile:store"]["draft"]
-    assert "arguments" not in draft
-    assert len(world.log[RUN][-1]) < 2_000
