@@ -164,6 +164,10 @@ class RegistryUnavailable(HitlError):
     """The schema registry can not be asked; what waits for it is neither refused nor lost."""
 
 
+class IntakeFull(LogUnavailable):
+    """So much waits for the owner of the log that no more is taken; nothing of it was recorded."""
+
+
 class ReadOnlyLog(HitlError):
     """The data directory was imported for reading; nothing may run in it."""
 

@@ -14,6 +14,7 @@ from hitl_events.adapters.inbound.headers import Headers
 from hitl_events.adapters.inbound.read import read_inbound
 from hitl_events.adapters.inbound.refused import Unfit
 from hitl_events.adapters.inbound.write import command_json, decision_json
+from hitl_events.adapters.limits import RECORD_BYTES_KEPT_MAX
 from hitl_events.adapters.system import SystemIds
 from hitl_events.domain.commands import Command, Decide, Origin, StartRun
 from hitl_events.domain.events import Source
@@ -58,7 +59,7 @@ class Caller:
             # ids of our own instead of those that a record's headers and position give
             command = BUILD[name](taken, cast("Headers", self), origin)
         except Unfit as unfit:
-            return self._refused(name, fields, str(unfit))
+            return self._refused(name, fields, str(unfit), is_large=unfit.reason == "too_large")
         command = self._completed(command)
         return Submission(command=command, record=partial(self._record, name, fields)), _run(
             command
@@ -72,9 +73,11 @@ class Caller:
         return command
 
     def _refused(
-        self, name: Name, fields: Mapping[str, Any], message: str
+        self, name: Name, fields: Mapping[str, Any], message: str, *, is_large: bool = False
     ) -> tuple[Submission, None]:
         reason: Reason = "invalid_decision" if name == "Decide" else "invalid_command"
+        if is_large:
+            reason = "too_large"
         refused = Refused(reason=reason, message=message)
         return Submission(command=refused, record=partial(self._record, name, fields)), None
 
@@ -96,7 +99,7 @@ class Caller:
             body = b"{}"  # a call with values that no record can hold
         return InboundRecord(
             kind=kind,
-            value=body,
+            value=body if len(body) <= RECORD_BYTES_KEPT_MAX else b"{}",
             channel=self._channel,
             source=Source(topic="call", partition=0, offset=0, timestamp_ms=micros(now) // 1000),
         )

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Protocol
 
 from hitl_events.domain.evolve import fold
+from hitl_events.domain.refusals import Refused
 from hitl_events.domain.state import status
 from hitl_events.domain.values import RunId
 from hitl_events.engine.inputs import Submission
@@ -98,6 +100,10 @@ class Partition:
         while (answer := await self._log.answer(offset)) is None:
             self._check_open()
             await self._pause(OWN_POLL_S)
+        if isinstance(submission.command, Refused):
+            # its record may not even hold what was wrong with the call
+            refused = submission.command
+            answer = replace(answer, reason=refused.reason, message=refused.message)
         if answer.reason is None and answer.run_id is not None:
             await self._rest(answer.run_id)
         return answer, None

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from itertools import islice
 
+from hitl_events.adapters import limits
 from hitl_events.adapters.limits import TOPIC
 from hitl_events.adapters.memory.storage import Crashed, CrashPoint, Partition, Plan
 from hitl_events.adapters.memory.writing import BatchWriter
@@ -197,7 +198,12 @@ class MemoryLog:
 
     async def put(self, record: InboundRecord) -> int:
         held = self._live()
+        size = limits.checked_size(record)
         self._refuse_if_imported(held)
+        if limits.may_be_full(held.intake_end + 1, len(held.intake)):
+            limits.check_room(
+                len(held.intake), sum(map(limits.size_of, held.intake.values())), size
+            )
         offset = held.intake_end = held.intake_end + 1
         arrived_ms = micros(self._clock.now()) // 1000
         place = Source(topic=TOPIC, partition=self.number, offset=offset, timestamp_ms=arrived_ms)

@@ -6,6 +6,7 @@ from collections import Counter
 from itertools import islice
 from typing import Any
 
+from hitl_events.adapters import limits
 from hitl_events.adapters.limits import ANSWERS_KEPT, DEAD_LETTERS_KEPT
 from hitl_events.adapters.memory.storage import Partition
 from hitl_events.errors import ImpossibleHistory, InvalidInput
@@ -73,6 +74,17 @@ class BatchWriter:
             held.dead_letters_end += 1
             held.dead_letters[held.dead_letters_end] = letter
         _keep_last(held.dead_letters, DEAD_LETTERS_KEPT)
+        last, added = held.dead_letters_end, len(self._batch.dead_letters)
+        if last % limits.LOOKED_AFTER < added:
+            self._forget_by_size()
+
+    def _forget_by_size(self) -> None:
+        letters = self._held.dead_letters
+        held = sum(map(limits.size_of, letters.values()))
+        for number in list(letters):
+            if held <= limits.DEAD_LETTERS_BYTES_KEPT or len(letters) == 1:
+                return
+            held -= limits.size_of(letters.pop(number))
 
 
 def _keep_last(held: dict[int, Any], limit: int) -> None:

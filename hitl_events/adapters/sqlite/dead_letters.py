@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, cast
 
+from hitl_events.adapters import limits
 from hitl_events.adapters.limits import DEAD_LETTERS_KEPT
 from hitl_events.adapters.sqlite import headers
 from hitl_events.adapters.sqlite.file import LogFile
@@ -18,6 +19,10 @@ _INSERT = """INSERT INTO dead_letters
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 _PRUNE = """DELETE FROM dead_letters
 WHERE id <= (SELECT seq FROM sqlite_sequence WHERE name = 'dead_letters') - ?"""
+_LAST = "SELECT seq FROM sqlite_sequence WHERE name = 'dead_letters'"
+_SIZES = """SELECT id, length(value) + ifnull(length(key), 0) + length(headers)
+FROM dead_letters ORDER BY id DESC"""
+_FORGET = "DELETE FROM dead_letters WHERE id <= ?"
 _NEWEST = """SELECT id, reason, message, topic, partition, "offset", timestamp_ms, key, value,
 headers, recorded_us FROM dead_letters ORDER BY id DESC LIMIT ?"""
 _DISCARD = "DELETE FROM dead_letters WHERE id = ?"
@@ -37,10 +42,24 @@ class DeadLetterTable:
 
 
 def write_dead_letters(file: LogFile, letters: Sequence[DeadLetter]) -> None:
-    """Add these, and forget the oldest beyond `DEAD_LETTERS_KEPT`."""
-    if letters:
-        file.change(_INSERT, [_columns(letter) for letter in letters])
-        file.change(_PRUNE, [(DEAD_LETTERS_KEPT,)])
+    """Add these, and forget the oldest beyond what is kept of them."""
+    if not letters:
+        return
+    file.change(_INSERT, [_columns(letter) for letter in letters])
+    file.change(_PRUNE, [(DEAD_LETTERS_KEPT,)])
+    (last,) = file.row(_LAST)
+    if last % limits.LOOKED_AFTER < len(letters):
+        _forget_by_size(file, last)
+
+
+def _forget_by_size(file: LogFile, last: int) -> None:
+    """Forget the oldest beyond `DEAD_LETTERS_BYTES_KEPT`, but never the newest."""
+    room = limits.DEAD_LETTERS_BYTES_KEPT
+    for number, size in file.rows(_SIZES):
+        room -= size
+        if room < 0 and number != last:
+            file.change(_FORGET, [(number,)])
+            return
 
 
 def _columns(letter: DeadLetter) -> tuple[object, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, cast
 
+from hitl_events.adapters import limits
 from hitl_events.adapters.limits import ANSWERS_KEPT, TOPIC
 from hitl_events.adapters.sqlite import headers
 from hitl_events.adapters.sqlite.file import LogFile
@@ -19,6 +20,10 @@ _PUT = """INSERT INTO intake (kind, key, value, headers, channel, arrived_us)
 VALUES (?, ?, ?, ?, ?, ?)"""
 _TAKE = """SELECT id, kind, key, value, headers, channel, arrived_us FROM intake
 WHERE id > ? ORDER BY id LIMIT ?"""
+_NEXT = """SELECT seq + 1, seq + 1 - (SELECT min(id) FROM intake)
+FROM sqlite_sequence WHERE name = 'intake'"""
+_HELD = """SELECT count(*),
+total(length(value) + ifnull(length(key), 0) + length(headers)) FROM intake"""
 _ANSWER = """SELECT run_id, seq, reason, message, winner_id, winner_verdict, winner_by, winner_at_us
 FROM answers WHERE id = ?"""
 _SETTLE = "INSERT INTO answers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -33,14 +38,22 @@ class Intake:
     _clock: Clock
 
     async def put(self, record: InboundRecord) -> int:
+        size = limits.checked_size(record)
         with self._file.transaction():
             refuse_if_imported(self._file)
+            self._check_room(size)
             # The time is taken under the write lock: see `take`.
             arrived_us = micros(self._clock.now())
             named = headers.encode(record.headers)
             key = record.key
             row = (record.kind, key, record.value, named, record.channel, arrived_us)
             return self._file.insert(_PUT, row)
+
+    def _check_room(self, size: int) -> None:
+        number, records_at_most = self._file.row(_NEXT) or (1, 0)
+        if limits.may_be_full(number, records_at_most or 0):
+            records, held = self._file.row(_HELD)
+            limits.check_room(records, int(held), size)
 
     async def take(self, after: int, limit: int) -> Sequence[InboundRecord]:
         # Under the write lock, as `put`: a record that is being written now is seen, and one that
