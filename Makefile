@@ -18,7 +18,7 @@ RUN_STAMP := $(VENV)/.run-$(call digest,requirements/run.lock)
 DEV_STAMP := $(VENV)/.dev-$(call digest,requirements/run.lock requirements/dev.lock)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench broker lock clean format lint types-mypy types-pyright imports
+.PHONY: help demo test check bench broker docs lock clean format lint types-mypy types-pyright imports
 
 help:
 	@echo "make demo    the main job, end to end"
@@ -26,6 +26,7 @@ help:
 	@echo "make check   format, lint, types, import rules; changes nothing"
 	@echo "make bench   benchmarks; ARGS= goes to them, as in ARGS='--only kafka'"
 	@echo "make broker  a Kafka broker to try things on, until Ctrl-C; ARGS='--help' for more"
+	@echo "make docs    the field reference, docs/events.md, from the schemas"
 	@echo "make lock    resolve the dependencies anew (UPGRADE=1: to their newest versions)"
 	@echo "make clean   remove the environment, caches and builds"
 
@@ -40,6 +41,9 @@ bench: $(DEV_STAMP)
 
 broker: $(DEV_STAMP)
 	@exec $(BIN)/python -m tests.kafka $(ARGS)
+
+docs: $(RUN_STAMP)
+	@$(BIN)/python -m hitl_events.adapters.avro.reference > $(VENV)/events.md && mv $(VENV)/events.md docs/events.md
 
 # The slowest two start first; each prints when it ends, and one that fails stops no other.
 check: $(DEV_STAMP)
