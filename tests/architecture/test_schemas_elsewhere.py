@@ -76,7 +76,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, datetime):
         return iso(value)
     if isinstance(value, dict):
-        return {name: _plain(held) for name, held in value.items()}  # pyright: ignore[reportUnknownVariableType]  # of a record
+        return {name: _plain(held) for name, held in value.items()}  # pyright: ignore[reportUnknownVariableType]  # the fields of a record
     return value
 
 

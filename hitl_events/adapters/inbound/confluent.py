@@ -71,19 +71,24 @@ class WriterSchemas:
     async def ready(self, values: Iterable[bytes], *, within_s: float = HOLD_S) -> None:
         """Return once each of the records can be read; `RegistryUnavailable` after the bound."""
         missing = self.missing(values)
-        pause_s = RETRY_S
-        trouble = RegistryUnavailable(f"expected an answer of the schema registry in {within_s} s")
+        wanted = f"expected an answer of the schema registry in {within_s} s, found none"
+        troubles = [RegistryUnavailable(wanted)]
+        if not missing:
+            return
         try:
             async with asyncio.timeout(within_s):
-                while missing:
-                    failures = await self._ask_all(missing)
-                    trouble = next(iter(failures.values()), trouble)
-                    missing = set(failures)
-                    if missing:
-                        await asyncio.sleep(pause_s)
-                        pause_s = min(2 * pause_s, RETRY_MAX_S)
+                await self._until_settled(missing, troubles)
         except TimeoutError:
-            raise trouble from None
+            raise troubles[-1] from None
+
+    async def _until_settled(self, ids: set[int], troubles: list[RegistryUnavailable]) -> None:
+        """Ask again and again, less and less often; note what came in between."""
+        pause_s = RETRY_S
+        while failures := await self._ask_all(ids):
+            ids = set(failures)
+            troubles.append(next(iter(failures.values())))
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, RETRY_MAX_S)
 
     async def _ask_all(self, ids: Iterable[int]) -> dict[int, RegistryUnavailable]:
         """Ask for all of them, a few at a time; the ids to which there was no answer."""
