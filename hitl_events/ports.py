@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Literal, Protocol, TypeAlias
 
 from hitl_events.domain.events import Event, RunStarted, Source
+from hitl_events.domain.mark import EndMark
 from hitl_events.domain.refusals import Reason, Winner
 from hitl_events.domain.requests import Request
 from hitl_events.domain.state import RunState
@@ -148,7 +149,10 @@ class RunStates(Protocol):
     """What is known of a run by its key, true for the end of the log."""
 
     async def load(self, run_ids: Iterable[RunId]) -> Mapping[RunId, tuple[bytes, ...]]:
-        """The event values of each run that exists, seq 1 first."""
+        """The event values of each run that exists, seq 1 first.
+
+        Of an ended run it may be its end mark instead, and the events after that.
+        """
         ...
 
     async def busy(self, limit: int) -> Sequence[RunId]:
@@ -201,7 +205,7 @@ class DeadLetters(Protocol):
 
 
 class Codec(Protocol):
-    """Events to stored bytes and back; what was decoded encodes to the same bytes."""
+    """Events and end marks to stored bytes and back; what was decoded encodes to the same bytes."""
 
     def encode(self, event: Event) -> bytes:
         """The whole record value: single-object header and body."""
@@ -213,6 +217,14 @@ class Codec(Protocol):
 
     def names(self, value: bytes) -> tuple[str, ...]:
         """The fields that a record of one event has, by the schema in which it was written."""
+        ...
+
+    def encode_mark(self, mark: EndMark) -> bytes:
+        """The whole record value of an end mark."""
+        ...
+
+    def decode_mark(self, value: bytes) -> EndMark | None:
+        """The mark; None for a record of another kind, `CorruptLog` for one that is cut."""
         ...
 
 
