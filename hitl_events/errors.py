@@ -151,6 +151,30 @@ class TopicDiffers(HitlError):
         )
 
 
+class StateLost(LogUnavailable):
+    """The local state file of a partition can not be used any more, and was thrown away.
+
+    Nothing is lost: take the partition over again, and it is made anew from the log.
+    """
+
+
+class PartitionsChanged(HitlError):
+    """The topics have another number of partitions than when this partition's state was written.
+
+    Runs would be looked for where their events are not: nothing may be processed.
+    """
+
+    def __init__(self, topic: str, found: int, expected: int) -> None:
+        self.topic = topic
+        self.found = found
+        self.expected = expected
+        super().__init__(
+            f"expected topic {topic!r} with {expected} partitions, as when its checkpoints were "
+            f"written, found {found}: the number must not change; restore the topics from a "
+            f"backup, or take another HITL_TOPIC_PREFIX"
+        )
+
+
 class RecordTooLarge(HitlError):
     """A record that its topic can not hold; size records before sending them."""
 

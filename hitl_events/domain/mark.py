@@ -93,7 +93,10 @@ def mark_of(run: RunState, head: bytes, first_offset: int = 0, last_offset: int 
 
 def state_of(mark: EndMark) -> RunState:
     """The state that answers as the whole run would; what it does not need for that is empty."""
-    decisions = {each.seq: _decision(mark, each) for each in mark.decisions}
+    pauses = {gate.seq: gate for gate in mark.gates}
+    decisions = {
+        made.seq: _decision(mark, made, pauses.get(made.pause or 0)) for made in mark.decisions
+    }
     return RunState(
         started=RunStarted(
             run_id=mark.run_id,
@@ -118,8 +121,8 @@ def state_of(mark: EndMark) -> RunState:
     )
 
 
-def without_refusals(mark: EndMark) -> EndMark:
-    """The mark without what tells a repeat from a new decision, but for those that closed a gate.
+def winners_only(mark: EndMark) -> EndMark:
+    """The mark without the decisions that closed no gate: a repeat of one is a new one then.
 
     Head, status, digest of the start and every winner stay.
     """
@@ -168,8 +171,9 @@ def _gates(
         )
 
 
-def _decision(mark: EndMark, made: DecisionMark) -> DecisionReceived | DecisionRejected:
-    gate = next((gate for gate in mark.gates if gate.seq == made.pause), None)
+def _decision(
+    mark: EndMark, made: DecisionMark, gate: GateMark | None
+) -> DecisionReceived | DecisionRejected:
     if made.reason is None:
         return DecisionReceived(
             run_id=mark.run_id,
@@ -214,7 +218,7 @@ def _decision_mark(run: RunState, made: DecisionReceived | DecisionRejected) -> 
         verdict=made.verdict,
         decided_by=made.decided_by,
         pause=None if gate is None else gate.paused.seq,
-        reason=refused and refused.reason,
-        message=refused and refused.message,
-        winner_decision_id=refused and refused.winner_decision_id,
+        reason=refused.reason if refused else None,
+        message=refused.message if refused else None,
+        winner_decision_id=refused.winner_decision_id if refused else None,
     )

@@ -175,7 +175,7 @@ def end_mark(run: RunState) -> RunState:
     """What is kept of an ended run: what answers the late and the repeated, none of its data."""
     return RunState(
         started=replace(run.started, input=b""),
-        start_digest=digest(run.started.input),
+        start_digest=run.start_digest or digest(run.started.input),
         phase=run.phase,
         seq=run.seq,
         recorded_at=run.recorded_at,

@@ -8,6 +8,7 @@ from hashlib import sha256
 
 from hitl_events.domain.events import Event
 from hitl_events.domain.evolve import evolve
+from hitl_events.domain.mark import state_of
 from hitl_events.domain.requests import StepRequest
 from hitl_events.domain.state import RunState, StepKey, end_mark, next_due, status
 from hitl_events.domain.values import NO_DIGEST, RunId
@@ -54,7 +55,17 @@ class ActiveRun:
         return self.state
 
     def restore(self, values: Sequence[bytes], codec: Codec) -> None:
-        """Fold what the log holds; `CorruptLog` if the chain does not hold."""
+        """Fold what the log holds; `CorruptLog` if the chain does not hold.
+
+        The first value may be an end mark instead of an event: it stands for all before.
+        """
+        mark = codec.decode_mark(values[0]) if values else None
+        if mark is not None:
+            if mark.run_id != self.run_id:
+                where = f"run {self.run_id!r}, end mark"
+                raise CorruptLog(where, f"it is one of run {mark.run_id!r}")
+            self.state, self.head = state_of(mark), mark.head
+            values = values[1:]
         for value in values:
             event = codec.decode(value)
             where = f"run {self.run_id!r}, event {event.seq}"

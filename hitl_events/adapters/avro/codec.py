@@ -7,9 +7,11 @@ from functools import cache
 from typing import Any
 
 from hitl_events.adapters.avro import schemas
+from hitl_events.adapters.avro.kept import KeptCodec
 from hitl_events.adapters.avro.reader import UNREADABLE, Reader, compile_reader
 from hitl_events.adapters.avro.writer import Writer, compile_writer
 from hitl_events.domain.events import EVENT_TYPES, About, Event, Source
+from hitl_events.domain.mark import DecisionMark, EndMark, GateMark
 from hitl_events.errors import CorruptLog, NotSerialisable
 
 _CLASSES: dict[str, type] = {cls.__name__: cls for cls in (*EVENT_TYPES, Source, About)}
@@ -26,6 +28,9 @@ class AvroCodec:
         # Dicts, not the cached functions below: a call less on the hottest path.
         self._writers: dict[type[Event], Writer] = {}
         self._readers: dict[bytes, Reader] = {}
+        marks = KeptCodec(EndMark, GateMark, DecisionMark)
+        self.encode_mark = marks.encode
+        self.decode_mark = marks.decode
 
     def encode(self, event: Event) -> bytes:
         writer = self._writers.get(type(event)) or self._compile(type(event))

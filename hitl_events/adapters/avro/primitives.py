@@ -5,6 +5,7 @@ What is common (a number of one byte, a text) stands in the compiled source itse
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, NoReturn
@@ -58,6 +59,17 @@ def write_strings(values: tuple[str, ...]) -> bytes:
     """An array: one block of items and the empty block that ends it."""
     items = [write_long(len(text)) + text for text in map(str.encode, values)]
     return b"".join((write_long(len(items)), *items, b"\0")) if items else b"\0"
+
+
+def write_items(values: Sequence[Any], write: Callable[[Any], bytes]) -> bytes:
+    """An array of anything, in the same form."""
+    items = [write(each) for each in values]
+    return b"".join((write_long(len(items)), *items, b"\0")) if items else b"\0"
+
+
+def write_blob(value: bytes) -> bytes:
+    """Bytes behind their length."""
+    return write_long(len(value)) + value
 
 
 @lru_cache(_TIMES)
@@ -117,6 +129,33 @@ def read_strings(b: bytes, p: int) -> tuple[tuple[str, ...], int]:
     return tuple(items), p + 1
 
 
+def read_items(
+    b: bytes, p: int, read: Callable[[bytes, int], tuple[Any, int]]
+) -> tuple[tuple[Any, ...], int]:
+    """An array of anything, in the same form."""
+    count, p = read_length(b, p)
+    items: list[Any] = []
+    for _ in range(count >> 1):
+        item, p = read(b, p)
+        items.append(item)
+    if items and b[p] != 0:
+        raise ValueError("expected an array of one block")
+    return tuple(items), p + 1 if items else p
+
+
+def read_blob(b: bytes, p: int) -> tuple[bytes, int]:
+    """Bytes behind their length."""
+    n, p = read_length(b, p)
+    return b[p : (p := p + (n >> 1))], p
+
+
+def read_boolean(b: bytes, p: int) -> tuple[bool, int]:
+    """One byte, 0 or 1."""
+    if b[p] > 1:
+        raise ValueError(f"expected 0 or 1 as a boolean, found {b[p]}")
+    return b[p] == 1, p + 1
+
+
 @lru_cache(_TIMES)
 def read_time(raw: bytes) -> datetime | None:
     """A time in eight bytes, as all are from 1978 to 3111; None if it has more or fewer."""
@@ -151,6 +190,8 @@ WRITING: dict[str, Any] = {
     "long": write_long,
     "int": write_int,
     "strings": write_strings,
+    "items": write_items,
+    "blob": write_blob,
     "time": write_time,
     "unfit": unfit,
 }
@@ -160,6 +201,9 @@ READING: dict[str, Any] = {
     "varint": read_varint,
     "length": read_length,
     "strings": read_strings,
+    "items": read_items,
+    "blob": read_blob,
+    "boolean": read_boolean,
     "time": read_time,
     "any_time": read_any_time,
     "branch": branch,

@@ -72,6 +72,13 @@ class _Source:
                 return _TIME.format(target=target)
             case {"type": "array", "items": "string"}:
                 return f"{target}, p = strings(b, p)"
+            case {"type": "array", "items": "bytes"}:
+                return f"{target}, p = items(b, p, blob)"
+            case {"type": "array", "items": {"type": "record", "name": name} as item}:
+                self._function(item)
+                return f"{target}, p = items(b, p, read_{name})"
+            case "boolean":
+                return f"{target}, p = boolean(b, p)"
             case ["null", other]:
                 return _NULLABLE.format(target=target, some=_block(self._read(other, target)))
             case {"type": "record", "name": name}:

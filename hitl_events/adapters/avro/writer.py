@@ -59,6 +59,13 @@ class _Source:
                 return [f"time({value})"]
             case {"type": "array", "items": "string"}:
                 return [f"strings({value})"]
+            case {"type": "array", "items": "bytes"}:
+                return [f"items({value}, blob)"]
+            case {"type": "array", "items": {"type": "record", "name": name} as item}:
+                self._function(item, f"write_{name}", [])
+                return [f"items({value}, write_{name})"]
+            case "boolean":
+                return [f"(b'\\1' if {value} else b'\\0')"]
             case ["null", other]:
                 some = " + ".join(self._pieces(other, "v"))
                 return [f"(b'\\0' if (v := {value}) is None else b'\\2' + {some})"]

@@ -1,13 +1,37 @@
-"""When the runs of a partition are written to the checkpoint topic, and as which records."""
+"""The records of the checkpoint topic: runs, end marks and how far they go.
+
+They are not compressed one by one: a mark of 210 bytes would not get smaller, three events by a
+fifth. The producer's batches of them shrink to a quarter.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime
+from itertools import islice
+from math import ceil
 
-from hitl_events.adapters.kafka.records import Outgoing
-from hitl_events.adapters.kafka.states import StateFile
+from hitl_events.adapters.avro.kept import KeptCodec
+from hitl_events.adapters.kafka.records import Outgoing, Place
+from hitl_events.adapters.kafka.state_rows import Kept
+from hitl_events.adapters.kafka.states import NOTHING, StateFile
 from hitl_events.adapters.kafka.topics import Topics
 from hitl_events.domain.values import RunId, value
+
+CHUNK_BYTES = 900 * 1024
+"""Events in one record: the largest one fits, and all of it into a batch of 1 MiB."""
+
+EVENTS_BETWEEN = 20_000
+"""From one round to the next. A restore folds what came after the beginning of the last whole one:
+at most twice as many, in a second or two."""
+RUNS_MIN = 32
+"""In one transaction at the least: a slow partition ends a round too. 10 KB."""
+RUNS_MAX = 1024
+"""At the most: twice what a batch can change, so that a round ends under any load."""
+BYTES_MAX = 2 * 1024 * 1024
+"""No more runs are begun in a transaction after so many: 20 ms of a broker's time."""
+_PIECE_RUNS = 16
 
 
 @value
@@ -18,20 +42,200 @@ class Owned:
     partition: int
     partitions: int
 
+    @property
+    def events(self) -> Place:
+        """Where its events stand."""
+        return Place(self.topics.events, self.partition)
+
+    @property
+    def checkpoints(self) -> Place:
+        """Where its checkpoints stand."""
+        return Place(self.topics.checkpoints, self.partition)
+
+
+@value
+class RunCheckpoint:
+    """An active run up to event `seq`, or chunk `chunk` of `chunks` of that."""
+
+    run_id: RunId
+    seq: int
+    head: bytes
+    status: str
+    due: datetime | None = None
+    busy: bool
+    first_offset: int
+    last_offset: int
+    chunk: int
+    chunks: int
+    events: tuple[bytes, ...]
+
+
+@value
+class InputOffset:
+    """Every record of this partition of an inbound topic below this offset is settled."""
+
+    topic: str
+    offset: int
+
+
+@value
+class PartitionMark:
+    """Every event below `offset` is in a checkpoint of its run."""
+
+    partition: int
+    partitions: int
+    offset: int
+    inputs: tuple[InputOffset, ...]
+
+
+RUN_CHECKPOINTS = KeptCodec(RunCheckpoint)
+PARTITION_MARKS = KeptCodec(PartitionMark, InputOffset)
+
+
+def mark_key(partition: int) -> bytes:
+    """The key of a partition's mark; no run id has an `@`."""
+    return b"@%d" % partition
+
+
+def records_of(kept: Kept, place: Place) -> list[Outgoing]:
+    """The records of one run, and tombstones for chunks of it that are there no more."""
+    key = kept.position.run_id.encode()
+    values: list[bytes | None] = [*_values(kept)]
+    keys = [key, *(b"%s#%d" % (key, n) for n in range(1, max(len(values), kept.chunks)))]
+    values += [None] * (len(keys) - len(values))
+    return [
+        Outgoing(place=place, key=each, value=value)
+        for each, value in zip(keys, values, strict=True)
+    ]
+
+
+def _values(kept: Kept) -> Iterator[bytes]:
+    if kept.mark is not None:
+        yield kept.mark
+        return
+    position = kept.position
+    chunks = list(_in_chunks(kept.values))
+    for number, events in enumerate(chunks):
+        yield RUN_CHECKPOINTS.encode(
+            RunCheckpoint(
+                run_id=position.run_id,
+                seq=position.seq,
+                head=position.head,
+                status=position.status,
+                due=position.due,
+                busy=position.busy,
+                first_offset=kept.first,
+                last_offset=kept.last,
+                chunk=number,
+                chunks=len(chunks),
+                events=tuple(events),
+            )
+        )
+
+
+def _in_chunks(values: Iterable[bytes]) -> Iterator[Sequence[bytes]]:
+    events: list[bytes] = []
+    size = 0
+    for value_ in values:
+        if events and size + len(value_) > CHUNK_BYTES:
+            yield events
+            events, size = [], 0
+        events.append(value_)
+        size += len(value_)
+    yield events
+
 
 class Checkpointer:
     """Spreads the checkpoints over the transactions. Made after `restore`, one per ownership.
 
-    In each turn: `records()` go into the transaction; after it and after `StateFile.apply`,
+    In each turn `records()` go into the transaction; after it and after `StateFile.apply`,
     `committed(...)`. After a failed transaction it is thrown away with everything else.
+
+    It goes in rounds: the runs that changed since the round before began are written, as they are
+    by then, and last the mark: with the end of the events at which this round began.
     """
 
     def __init__(self, states: StateFile, owned: Owned) -> None:
-        raise NotImplementedError
+        self._states = states
+        self._owned = owned
+        self._changed: dict[RunId, None] = {}
+        self._round: Iterator[RunId] | None = None
+        self._pace = 0.0
+        self._events = 0
+        self._began = states.noted or NOTHING
+        self._chunks: dict[RunId, int] = {}
+        self._ends = False
+        marked = self._began.marked
+        if marked is None:
+            # Never marked: all runs, but not all of their ids in memory.
+            below = states.started_below(self._began.events_end)
+            self._begin(below, states.count())
+        else:
+            self._changed = {run_id: None for run_id, _, _ in states.since(marked)}
+            self._began = replace(self._began, events_end=marked)
 
     def records(self) -> list[Outgoing]:
-        """What to add to the next transaction; bounded."""
-        raise NotImplementedError
+        """What to add to the next transaction: at most `RUNS_MAX`, about `BYTES_MAX`."""
+        if self._round is None:
+            now = self._states.noted or NOTHING
+            if now.events_end - self._began.events_end < EVENTS_BETWEEN:
+                return []
+            self._began = now
+            self._begin(iter(self._changed), len(self._changed))
+            self._changed = {}
+        return self._next()
 
     def committed(self, run_ids: Iterable[RunId], events: int) -> None:
-        """That transaction is in the log and in the state file; it changed these runs."""
+        """That transaction is in the log and in the state file: so many events, of these runs."""
+        self._changed.update(dict.fromkeys(run_ids))
+        self._events = events
+        if self._chunks:
+            self._states.wrote(self._chunks)
+            self._chunks = {}
+        if self._ends:
+            noted = self._states.noted or NOTHING
+            self._states.note(replace(noted, marked=self._began.events_end))
+            self._round, self._ends = None, False
+
+    def _begin(self, run_ids: Iterator[RunId], count: int) -> None:
+        """So fast that it is over when half of the events came that lie between two rounds."""
+        self._round = run_ids
+        self._pace = count / (EVENTS_BETWEEN / 2)
+
+    def _next(self) -> list[Outgoing]:
+        assert self._round is not None
+        quota = min(max(ceil(self._pace * self._events), RUNS_MIN), RUNS_MAX)
+        records: list[Outgoing] = []
+        size = 0
+        while quota > 0 and size < BYTES_MAX:
+            some = list(islice(self._round, min(quota, _PIECE_RUNS)))
+            if not some:
+                records.append(self._mark())
+                self._ends = True
+                break
+            quota -= len(some)
+            for kept in self._states.kept(some):
+                its = records_of(kept, self._owned.checkpoints)
+                size += sum(len(record.value or b"") for record in its)
+                records += its
+                if (count := _values_in(its)) != kept.chunks:
+                    self._chunks[kept.position.run_id] = count
+        return records
+
+    def _mark(self) -> Outgoing:
+        owned, began = self._owned, self._began
+        mark = PartitionMark(
+            partition=owned.partition,
+            partitions=owned.partitions,
+            offset=began.events_end,
+            inputs=tuple(
+                InputOffset(topic=topic, offset=offset)
+                for topic, offset in sorted(began.inputs.items())
+            ),
+        )
+        key, value_ = mark_key(owned.partition), PARTITION_MARKS.encode(mark)
+        return Outgoing(place=owned.checkpoints, key=key, value=value_)
+
+
+def _values_in(records: Iterable[Outgoing]) -> int:
+    return sum(record.value is not None for record in records)
