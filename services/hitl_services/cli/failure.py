@@ -14,8 +14,11 @@ from hitl_events.errors import (
     InvalidInput,
     LogUnavailable,
     NotSerialisable,
+    OffsetOutside,
     ReadOnlyLog,
     RecipeError,
+    RecordTooLarge,
+    TopicDiffers,
     UnknownRecipe,
     UnknownRun,
 )
@@ -41,6 +44,9 @@ _KINDS: Mapping[type[HitlError], tuple[int, str]] = {
     LogUnavailable: (UNREACHABLE, "log.unavailable"),
     Fenced: (UNREACHABLE, "log.unavailable"),
     CorruptLog: (UNREACHABLE, "log.corrupt"),
+    OffsetOutside: (UNREACHABLE, "log.corrupt"),
+    TopicDiffers: (USAGE, "log.topic_differs"),
+    RecordTooLarge: (REFUSED, "command.too_large"),
     ImpossibleHistory: (UNREACHABLE, "log.corrupt"),
 }
 
