@@ -27,14 +27,12 @@ from hitl_events.errors import AccessDenied, HitlError
 
 _NOBODY = "access-check"
 _NO_PRODUCER = (-1, -1)
-_DENIED = frozenset(
-    {
-        driver.TopicAuthorizationFailedError,
-        driver.GroupAuthorizationFailedError,
-        driver.TransactionalIdAuthorizationFailed,
-        driver.ClusterAuthorizationFailedError,
-    }
-)
+_DENIED = {
+    "topic": driver.TopicAuthorizationFailedError,
+    "group": driver.GroupAuthorizationFailedError,
+    "transactional id": driver.TransactionalIdAuthorizationFailed,
+}
+"""The refusal that counts: one for a topic that is not there is none of the id's."""
 
 
 async def check_access(settings: KafkaSettings, needed: Iterable[Acl]) -> None:
@@ -73,16 +71,17 @@ async def _try(client: Any, bounded: Bounded, acl: Acl, operation: str) -> None:
     what = f"try {operation} on {acl.resource} {acl.name}"
     doing = Doing(what=what, about=acl.name, operation=operation)
     answer = await bounded.call(client.send(node, question), doing, within_s=CALL_S)
-    if driver.for_code(_code(answer)) in _DENIED:
+    if driver.for_code(_code(answer)) is _DENIED[acl.resource]:
         name = f"{acl.name}*" if acl.prefixed else acl.name
         raise AccessDenied(acl.resource, name, operation)
 
 
 def _code(answer: Any) -> int:
-    """The error code of an answer about one group, or about one partition of one topic."""
-    if isinstance(getattr(answer, "error_code", None), int):
+    """The error code of an answer: about one partition of one topic, or about all of it."""
+    topics = getattr(answer, "topics", None) or getattr(answer, "errors", None)
+    if not topics:
         return int(answer.error_code)
-    (_, (place,)), *_ = getattr(answer, "topics", None) or answer.errors
+    (_, (place,)), *_ = topics
     return int(place[1])
 
 

@@ -128,13 +128,13 @@ class Admin:
         asked = list(names)
         described = await self._call(self._client.describe_topics(asked), "find the topics")
         found: dict[str, int] = {}
-        for each in described:
+        for each in sorted(described, key=lambda one: asked.index(one["topic"])):
             code, name = each["error_code"], each["topic"]
             if code in {_NO_ERROR, _NO_LEADER}:
                 found[name] = len(each["partitions"])
             elif code != _NO_TOPIC:
                 raise _refused(code, name, "DESCRIBE", "")
-        return {name: found[name] for name in asked if name in found}
+        return found
 
     async def partitions(self) -> Counts:
         """How many partitions the topics have; `UnknownTopic`, `TopicDiffers` if they disagree.

@@ -162,7 +162,7 @@ def _said(error: BaseException, settings: KafkaSettings) -> str:
     """What it says, or what the driver says of its kind, on one line."""
     text = str(error) if error.args and isinstance(error.args[-1], str) else ""
     said = text or getattr(error, "description", "") or type(error).__name__
-    return settings.scrubbed(" ".join(said.split()))
+    return settings.scrubbed(" ".join(said.split()).rstrip("."))
 
 
 class _Ear(logging.Handler):
