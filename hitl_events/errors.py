@@ -211,7 +211,8 @@ class StepError(HitlError):
         self.step = step
         self.error = error
         self.message = message
-        super().__init__(f"step {step!r} failed: {error}: {message}")
+        said = f"{error}: {message}" if message else error
+        super().__init__(f"step {step!r} failed: {said}")
 
 
 class GateExpired(HitlError):

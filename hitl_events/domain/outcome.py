@@ -5,7 +5,7 @@ An outcome holds the events and folds them when it is asked: most callers look a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields
 from functools import cached_property
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 from hitl_events.domain import canonical
 from hitl_events.domain.artefact import artefact_of, latest_by_name
 from hitl_events.domain.diagnostics import Diagnostic, diagnostics_of
-from hitl_events.domain.events import Event, RunStarted
+from hitl_events.domain.events import Event, GatePaused, RunStarted
 from hitl_events.domain.evolve import fold
 from hitl_events.domain.refusals import Rejection, diagnostic_code
 from hitl_events.domain.state import RunState, status
@@ -94,18 +94,27 @@ class Outcome:
 
     @cached_property
     def tokens(self) -> dict[str, str]:
-        """Gate name -> token of each open gate of a paused run, for a holder of the key."""
+        """Name in the artefact -> token of each open gate of a paused run, the first opened first.
+
+        For a holder of the key.
+        """
         if self._keys is None or self._run is None or self.status != "paused":
             return {}
-        issued: list[tuple[str, int, str]] = []
-        for gate in self._run.pending.values():
-            paused = gate.paused
-            token = self._keys.issue(
-                paused.run_id, paused.seq, self._run.started.seed, paused.token_kid
-            )
+        seed, issued = self._run.started.seed, dict[str, str]()
+        for name, paused in self._open():
+            token = self._keys.issue(paused.run_id, paused.seq, seed, paused.token_kid)
             if token is not None:
-                issued.append((paused.gate, paused.occurrence, token))
-        return latest_by_name(issued)
+                issued[name] = token
+        return issued
+
+    def _open(self) -> Iterator[tuple[str, GatePaused]]:
+        """The open gates under the names that they have among all gates."""
+        assert self._run is not None
+        every = self._run.gates.items()
+        named = latest_by_name((*key, gate.paused.seq) for key, gate in every)
+        names = {seq: name for name, seq in named.items()}
+        for seq, gate in self._run.pending.items():
+            yield names[seq], gate.paused
 
     @property
     def token(self) -> str | None:

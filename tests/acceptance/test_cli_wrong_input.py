@@ -104,6 +104,8 @@ def test_a_wrong_decision_is_refused(
         ("decide TOKEN approve TOKEN --json", "unexpected extra argument"),
         ("run policy --json --input {bad", "in --input: expected JSON, found at character"),
         ("plan nothing --json", "registered: policy"),
+        ("recipes --recipes . --json", "expected a module of recipes (its name, or a file"),
+        ("recipes --recipes ../x --json", "expected a file of recipes"),
     ],
 )
 def test_a_line_that_means_nothing_is_one_line(console: Console, line: str, part: str) -> None:

@@ -55,6 +55,9 @@ def _module(place: str) -> ModuleType:
     is_file = place.endswith(".py") or "/" in place
     if is_file and not path.is_file():
         raise InvalidInput(f"expected a file of recipes, found no file {quoted(place)}")
+    if not is_file and not all(part.isidentifier() for part in place.split(".")):
+        wanted = "a module of recipes (its name, or a file that ends in .py)"
+        raise InvalidInput(f"expected {wanted}, found {quoted(place)}")
     try:
         return _of_file(path.resolve()) if is_file else _of_name(place)
     except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever the user's module raises

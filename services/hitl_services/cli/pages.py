@@ -31,6 +31,8 @@ STYLES = {
     "warn": "yellow",
     "info": "dim",
 }
+_TURNS = frozenset({"run.blocked", "run.unblocked", "run.end"})
+"""After a block: what else stands in the trace leaves the run blocked."""
 _TOLD_ELSEWHERE = frozenset({"gate.pending"})
 
 
@@ -114,11 +116,14 @@ class OutcomePage:
         pauses = {
             entry.data["gate_id"]: entry for entry in outcome.trace if entry.kind == "run.paused"
         }
+        last = {entry.data["gate"]: entry.data["occurrence"] for entry in pauses.values()}
         for pending in outcome.diagnostics:
             if pending.code not in _TOLD_ELSEWHERE:
                 continue
             pause = pauses[pending.data["gate_id"]]
             name, verdicts = pending.data["gate"], pause.data["verdicts"]
+            if pause.data["occurrence"] < last[name]:
+                name = f"{name}#{pause.data['occurrence']}"  # as it is called in the artefact
             since = datetime.fromisoformat(pause.at)
             expires_at = pause.data.get("expires_at")
             deadline = None if expires_at is None else datetime.fromisoformat(expires_at)
@@ -141,7 +146,9 @@ class OutcomePage:
 
     def _decide(self, token: str | None, verdict: str) -> Iterator[Line]:
         if token is None:
-            yield ["  token     ", ("none: its key is not held here (HITL_TOKEN_KEY)", "dim")]
+            blocked = "hitl pending shows it" if self._outcome.status != "paused" else ""
+            missing = "none: its key is not held here (HITL_TOKEN_KEY)"
+            yield ["  token     ", (blocked or missing, "dim")]
             return
         yield [f"  token     {token}"]
         words = f"hitl decide {token} {shlex.quote(harmless(verdict))}{self._repeated}"
@@ -153,8 +160,8 @@ class OutcomePage:
         run_id = outcome.run_id
         if run_id is None:
             return
-        last = outcome.trace[-1].kind if outcome.trace else ""
-        if last == "run.blocked":
+        told = [entry.kind for entry in outcome.trace if entry.kind in _TURNS]
+        if told and told[-1] == "run.blocked":
             words = f"hitl unblock {run_id}{self._repeated}"
             yield []
             yield ["next        mend the recipe, then ", (words, "bold")]

@@ -126,6 +126,20 @@ def test_tokens_need_the_key() -> None:
     assert held.to_json()["tokens"] == held.tokens
 
 
+def test_a_token_has_the_name_of_its_gate() -> None:
+    """An earlier occurrence that is still open has the same name among tokens as among gates."""
+    events = [
+        paused(token_kid=KEYS.kid),
+        paused(occurrence=2, token_kid=KEYS.kid),
+        received(occurrence=2),
+    ]
+
+    outcome = _outcome(*events, keys=KEYS)
+
+    assert outcome.artefact["gates"]["g#1"]["status"] == "pending"
+    assert outcome.tokens == {"g#1": KEYS.issue(RUN, 2, SEED, KEYS.kid)}
+
+
 def test_closed_gates_have_no_token() -> None:
     """A token is shown only while it can close something."""
     closed: list[Event] = [paused(token_kid=KEYS.kid), received()]
