@@ -69,7 +69,8 @@ def idle_s(client: Client, reader: Reader, topics: Topics, decisions: int) -> li
             time.sleep(IDLE_S)
             began_s = time.perf_counter()
             record = _decision(topics, number)
-            producer.produce(record.topic, record.value, record.key, partition=record.partition)
+            place = -1 if record.partition is None else record.partition
+            producer.produce(record.topic, record.value, record.key, partition=place)
             producer.poll(0)
             reader.until(lambda seen: len(seen) >= RECORDS_PER_DECISION, SEEN_S_MAX)
             taken.append(time.perf_counter() - began_s)

@@ -1,2 +1,3 @@
 from hitl_events.clustered.cluster import Cluster as Cluster
+from hitl_events.clustered.joining import Member as Member, joining as joining
 from hitl_events.clustered.keeper import Watcher as Watcher

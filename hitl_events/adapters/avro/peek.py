@@ -1,4 +1,4 @@
-"""Whose event a record is, without reading all of it: run and seq lead in every schema, for ever."""
+"""Whose event a record is, without reading all of it: run and seq lead in every schema."""
 
 from __future__ import annotations
 

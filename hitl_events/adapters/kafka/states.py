@@ -26,21 +26,22 @@ _KEYS_PER_QUERY = 500
 """SQLite before 3.32 takes 999 parameters."""
 _PAGE_ROWS = 1000
 
-# S608 where they are put together: of constants in this module only.
-_POSITION = "run_id, seq, head, status, due_us, busy"
 _HELD = "SELECT run_id, first, seq, head, last FROM runs WHERE run_id IN "
-_ADD = f"""INSERT OR REPLACE INTO runs
-({_POSITION}, first, last, chunks, forget_us, mark) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+_ADD = """INSERT OR REPLACE INTO runs
+(run_id, seq, head, status, due_us, busy, first, last, chunks, forget_us, mark)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 _GO_ON = """UPDATE runs SET seq = ?, head = ?, status = ?, due_us = ?, busy = ?, last = ?,
 forget_us = coalesce(?, forget_us), mark = coalesce(?, mark) WHERE first = ?"""
 _ADD_EVENTS = "INSERT OR REPLACE INTO events (first, seq, data) VALUES (?, ?, ?)"
 _DROP_EVENTS = "DELETE FROM events WHERE first = ?"
-_KEPT = f"SELECT {_POSITION}, first, last, chunks, mark FROM runs WHERE run_id IN "
+_KEPT = """SELECT run_id, seq, head, status, due_us, busy, first, last, chunks, mark FROM runs
+WHERE run_id IN """
 _EVENTS = "SELECT first, data FROM events WHERE first IN ({}) ORDER BY first, seq"
 _BUSY = "SELECT run_id FROM runs WHERE busy = 1 ORDER BY first LIMIT ?"
 _DUE = "SELECT run_id FROM runs WHERE due_us <= ? ORDER BY due_us, first LIMIT ?"
 _NEXT_DUE = "SELECT min(due_us) FROM runs WHERE due_us IS NOT NULL"
-_PAGE = f"SELECT {_POSITION}, first FROM runs WHERE first > ? ORDER BY first LIMIT ?"
+_PAGE = """SELECT run_id, seq, head, status, due_us, busy, first FROM runs
+WHERE first > ? ORDER BY first LIMIT ?"""
 _IDS_PAGE = "SELECT run_id, first FROM runs WHERE first > ? ORDER BY first LIMIT ?"
 _SINCE = "SELECT run_id, seq, head FROM runs WHERE last >= ? ORDER BY last"
 _TO_FORGET = "SELECT first, mark FROM runs WHERE forget_us < ? ORDER BY forget_us LIMIT ?"

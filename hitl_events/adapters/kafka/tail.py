@@ -21,7 +21,7 @@ PIECE_BYTES = 16 * 1024 * 1024
 
 
 class Contradiction(Exception):
-    """What is known beside the events does not fit them: begin with less. Never leaves `restore`."""
+    """What is known beside the events does not fit them: begin with less. Stays in `restore`."""
 
 
 class _Event(NamedTuple):

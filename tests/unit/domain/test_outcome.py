@@ -128,13 +128,12 @@ def test_tokens_need_the_key() -> None:
 
 def test_a_token_has_the_name_of_its_gate() -> None:
     """An earlier occurrence that is still open has the same name among tokens as among gates."""
-    events = [
+    outcome = _outcome(
         paused(token_kid=KEYS.kid),
         paused(occurrence=2, token_kid=KEYS.kid),
         received(occurrence=2),
-    ]
-
-    outcome = _outcome(*events, keys=KEYS)
+        keys=KEYS,
+    )
 
     assert outcome.artefact["gates"]["g#1"]["status"] == "pending"
     assert outcome.tokens == {"g#1": KEYS.issue(RUN, 2, SEED, KEYS.kid)}

@@ -1,0 +1,74 @@
+"""Joins a cluster: looks at its topics, makes the clients, and ties the parts together."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import field
+from pathlib import Path
+
+from hitl_events.adapters.avro import AvroCodec
+from hitl_events.adapters.kafka.admin import Admin
+from hitl_events.adapters.kafka.ends import Ends
+from hitl_events.adapters.kafka.group import SESSION_S, InboundGroup
+from hitl_events.adapters.kafka.settings import KafkaSettings
+from hitl_events.adapters.system import SystemClock
+from hitl_events.clustered.cluster import Cluster
+from hitl_events.clustered.keeper import Keeper, Watcher
+from hitl_events.clustered.takeover import Setup, Takeover
+from hitl_events.domain.token import TokenKeys
+from hitl_events.domain.values import value
+from hitl_events.engine.tools import Tools
+from hitl_events.ports import Clock
+from hitl_events.recipes.book import Book
+from hitl_events.recipes.recipe import Recipe
+from hitl_events.runtime.observer import Observer
+from hitl_events.runtime.watchdog import Watchdog
+
+
+@value
+class Member:
+    """One process that takes part.
+
+    `observer` gives that of a partition, `session_s` is how long the group waits for a member that
+    is not heard.
+    """
+
+    settings: KafkaSettings
+    recipes: Iterable[Recipe]
+    keys: TokenKeys = field(repr=False)
+    state_dir: Path
+    watcher: Watcher
+    observer: Callable[[int], Observer]
+    session_s: float = SESSION_S
+    clock: Clock = field(default_factory=SystemClock)
+
+
+@asynccontextmanager
+async def joining(member: Member) -> AsyncGenerator[Cluster]:
+    """A cluster to `serve` in; errors of its topics and of the access to them come before."""
+    async with Admin(member.settings) as admin:
+        counts = await admin.partitions()
+    watchdog = Watchdog()
+    tools = Tools(codec=AvroCodec(), keys=member.keys, recipes=Book(member.recipes), watch=watchdog)
+    setup = Setup(
+        settings=member.settings,
+        state_dir=member.state_dir,
+        tools=tools,
+        counts=counts,
+        clock=member.clock,
+        observer=member.observer,
+    )
+    cluster = Cluster()
+    inbound = InboundGroup(member.settings, cluster, session_s=member.session_s)
+    try:
+        async with Ends(member.settings) as ends:
+            take_over = Takeover(setup, ends, inbound)
+
+            def keeper(number: int) -> Keeper:
+                return Keeper(number, take_over, inbound.confirm, member.watcher, member.clock)
+
+            cluster.connect(inbound, keeper)
+            yield cluster
+    finally:
+        watchdog.close()

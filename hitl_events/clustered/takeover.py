@@ -1,0 +1,196 @@
+"""The assignment steps of one partition, in the order on which its exactly-once rests.
+
+Fence whoever had it and end what it left open; only then read: the state up to the last stable
+offset, after it the committed offsets. What was read before the fence may be outdated at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+
+from hitl_events.adapters.calls import submission
+from hitl_events.adapters.kafka.admin import Counts
+from hitl_events.adapters.kafka.checkpoints import Checkpointer, Owned
+from hitl_events.adapters.kafka.ends import Ends
+from hitl_events.adapters.kafka.group import InboundGroup
+from hitl_events.adapters.kafka.intake import FedIntake
+from hitl_events.adapters.kafka.outgoing import Outbox, Places
+from hitl_events.adapters.kafka.partition import KafkaPartition, Kept
+from hitl_events.adapters.kafka.partitioning import partition_of
+from hitl_events.adapters.kafka.reader import Reader
+from hitl_events.adapters.kafka.records import Place, Stored
+from hitl_events.adapters.kafka.restore import restore
+from hitl_events.adapters.kafka.settings import KafkaSettings
+from hitl_events.adapters.kafka.states import StateFile
+from hitl_events.adapters.kafka.topics import Topics
+from hitl_events.adapters.kafka.writer import TransactionalWriter
+from hitl_events.domain.values import value
+from hitl_events.engine.tools import Tools
+from hitl_events.errors import OffsetOutside
+from hitl_events.ports import Clock
+from hitl_events.runtime.observer import Observer
+from hitl_events.runtime.runner import Pace, Runner
+
+ASK_AFTER = timedelta(seconds=10)
+"""After a takeover: the owner before begins no `once` step later than 5 s after its commit, and
+who waits for the answer of its target has some seconds more."""
+
+DRAIN_S = 3.0
+"""What running steps may take to end when the partition goes."""
+
+POLL_S = 1.0
+
+
+@value
+class Setup:
+    """What one process brings along; `tools` are those of partition 0."""
+
+    settings: KafkaSettings
+    state_dir: Path
+    tools: Tools
+    counts: Counts
+    clock: Clock
+    observer: Callable[[int], Observer]
+
+
+class Takeover:
+    """Called with a partition, it gives what drives it, for as long as the block is open."""
+
+    def __init__(self, setup: Setup, ends: Ends, inbound: InboundGroup) -> None:
+        self._setup = setup
+        self._topics = Topics(setup.settings.prefix)
+        self._ends = ends
+        self._inbound = inbound
+        count = setup.counts.runs
+        self._place = lambda run_id: partition_of(run_id, count)
+
+    @asynccontextmanager
+    async def __call__(self, partition: int) -> AsyncGenerator[Driven]:
+        """The block's end gives all back, bounded, in whatever state it is."""
+        settings = self._setup.settings
+        writer = TransactionalWriter(settings, self._topics.transactional_id(partition))
+        try:
+            await self._fence(writer, partition)
+            states = self._states(partition)
+            try:
+                async with Reader(settings) as reader:
+                    kept, inputs = await self._restored(states, reader, partition)
+                offsets = await self._offsets(partition, inputs)
+                yield self._driven(partition, writer, kept, offsets)
+            finally:
+                states.close()
+        finally:
+            self._inbound.cease(partition)
+            await writer.stop()
+
+    async def _fence(self, writer: TransactionalWriter, partition: int) -> None:
+        topics = self._topics
+        mine = [Place(topics.events, partition), Place(topics.checkpoints, partition)]
+        shared = [Place(topic, at) for topic in topics.inbound for at in self._partitions]
+        shared += [Place(topics.replies, at) for at in range(self._setup.counts.replies)]
+        shared.append(Place(topics.dead_letters, partition % self._setup.counts.dead_letters))
+        await writer.start([*mine, *shared])
+        await writer.close_dangling(mine, self._ends, shared)
+
+    @property
+    def _partitions(self) -> range:
+        return range(self._setup.counts.runs)
+
+    def _states(self, partition: int) -> StateFile:
+        setup, prefix = self._setup, self._topics.prefix
+        identity = f"{setup.counts.cluster_id} {prefix} {partition} of {setup.counts.runs}"
+        path = setup.state_dir / f"{prefix}-{partition}.db"
+        return StateFile.open(path, identity, setup.tools.codec)
+
+    async def _restored(
+        self, states: StateFile, reader: Reader, partition: int
+    ) -> tuple[Kept, Mapping[str, int]]:
+        owned = Owned(topics=self._topics, partition=partition, partitions=self._setup.counts.runs)
+        found = await restore(states, reader, owned, self._setup.tools.codec)
+        kept = Kept(
+            local=states, checkpoints=Checkpointer(states, owned), events_end=found.events_end
+        )
+        return kept, found.inputs
+
+    async def _offsets(self, partition: int, noted: Mapping[str, int]) -> dict[str, int]:
+        """Where to go on: as the group committed, else as was noted, else from the beginning."""
+        committed = await self._inbound.committed(partition)
+        offsets: dict[str, int] = {}
+        for topic, span in (await self._inbound.spans(partition)).items():
+            known = committed[topic]
+            offset = noted.get(topic, span.start) if known is None else known
+            if not span.start <= offset <= span.end:
+                raise OffsetOutside(topic, partition, offset, (span.start, span.end))
+            offsets[topic] = offset
+        return offsets
+
+    def _driven(
+        self, partition: int, writer: TransactionalWriter, kept: Kept, offsets: Mapping[str, int]
+    ) -> Driven:
+        setup = self._setup
+        keys = setup.tools.keys
+        intake = FedIntake(self._topics, keys, lambda: self._behind(partition))
+        places = Places(
+            topics=self._topics,
+            partition=partition,
+            replies=setup.counts.replies,
+            dead_letters=setup.counts.dead_letters,
+        )
+        log = KafkaPartition(setup.settings.group, writer, kept, intake, Outbox(places, keys))
+        pace = Pace(drain_s=DRAIN_S, poll_s=POLL_S)
+        tools, observer = self._tools(partition), setup.observer(partition)
+        runner = Runner(log, tools, setup.clock, submission, observer, pace)
+        return Driven(runner, intake, lambda driven: self._begin(partition, offsets, driven))
+
+    def _begin(self, partition: int, offsets: Mapping[str, int], driven: Driven) -> None:
+        self._inbound.feed_from(partition, offsets, driven)
+
+    def _tools(self, partition: int) -> Tools:
+        shared = self._setup.tools
+        return Tools(
+            codec=shared.codec,
+            keys=shared.keys,
+            recipes=shared.recipes,
+            watch=shared.watch,
+            partition=partition,
+            place=self._place,
+            ask_from=self._setup.clock.now() + ASK_AFTER,
+        )
+
+    async def _behind(self, partition: int) -> dict[str, tuple[int, int]]:
+        """Topic -> (position up to which it was fed, high watermark): open transactions count."""
+        places = [Place(topic, partition) for topic in self._topics.inbound]
+        high = await self._ends.high(places)
+        fed = await self._inbound.positions(partition)
+        return {place.topic: (fed[place.topic], high[place]) for place in places}
+
+
+class Driven:
+    """A partition that is ours: its runner, fed from the moment on from which it serves."""
+
+    def __init__(self, runner: Runner, intake: FedIntake, begin: Callable[[Driven], None]) -> None:
+        self._runner = runner
+        self._intake = intake
+        self._begin = begin
+
+    async def serve(self) -> None:
+        """Until `stop`."""
+        self._begin(self)
+        await self._runner.serve()
+
+    def stop(self) -> None:
+        """End after the current turn."""
+        self._runner.stop()
+
+    def feed(self, records: Sequence[Stored]) -> None:
+        """Records of one inbound topic."""
+        self._intake.feed(records)
+        self._runner.nudge()
+
+    @property
+    def is_full(self) -> bool:
+        """True where nothing more is to be fed for now."""
+        return self._intake.is_full
