@@ -8,16 +8,14 @@ from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
 from hitl_events.adapters.directory import DataDirectory
-from hitl_events.adapters.system import SystemClock
 from hitl_events.domain.outcome import Outcome, refused
 from hitl_events.domain.refusals import Reason, Rejection
 from hitl_events.domain.token import TokenKeys
 from hitl_events.domain.values import value
 from hitl_events.embedded import Runtime, Setting
 from hitl_events.recipes.recipe import Recipe
-from hitl_services.cli.failure import DONE, REFUSED, one_line
+from hitl_services.cli.answer import shown
 from hitl_services.cli.modules import load_recipes
-from hitl_services.cli.pages import OutcomePage
 from hitl_services.cli.progress import Spinner
 from hitl_services.cli.screen import Screen
 from hitl_services.cli.settings import Settings
@@ -113,23 +111,3 @@ async def _driven(
     with spinner.turning():
         async with Runtime.open(settings.directory, recipes=recipes, setting=setting) as runtime:
             return await act(runtime)
-
-
-def shown(screen: Screen, settings: Settings, outcome: Outcome) -> int:
-    """Print the outcome; an error is named on stderr too."""
-    if settings.json:
-        screen.document(outcome.to_json())
-    else:
-        now = SystemClock().now()
-        repeated = settings.repeated
-        page = OutcomePage(outcome, now=now, width=screen.width, repeated=repeated)
-        screen.page(page.short())
-    if outcome.status != "error":
-        return DONE
-    if screen.is_seen and not settings.json:
-        return REFUSED  # whoever looks has just read it
-    first = next(each for each in outcome.diagnostics if each.level == "error")
-    unnamed = first.code == "command.unknown_recipe" and not settings.recipes
-    hint = "; name their module with --recipes or HITL_RECIPES" if unnamed else ""
-    screen.note(f"hitl: {one_line(f'{first.code}: {first.message}{hint}')}")
-    return REFUSED

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.main import get_command
 
-from hitl_services.cli.commands import acting, auditing, authoring, letters, looking
+from hitl_services.cli.commands import acting, auditing, authoring, letters, looking, topics
 from hitl_services.cli.options import Task, with_shared
 
 if TYPE_CHECKING:
@@ -20,10 +20,10 @@ USAGE_ERROR: type[Exception] = typer.BadParameter.__mro__[1]
 
 _HELP = "Durable, event-sourced gates: run recipes, decide their gates, audit every pause."
 _EPILOG = (
-    "Settings: HITL_DATA, HITL_RECIPES, HITL_TOKEN_KEY, HITL_TOKEN_KEYS_OLD, in the environment "
-    "or in hitl.toml; an option wins over both. Exit codes: 0 done, also when a run pauses; 1 an "
-    "error outcome or a refused decision; 2 usage; 3 divergence; 4 verification failed; 5 the log "
-    "can not be reached; 130 interrupted."
+    "Settings: HITL_DATA, HITL_RECIPES, HITL_TOKEN_KEY, HITL_TOKEN_KEYS_OLD, HITL_KAFKA_*, in the "
+    "environment or in hitl.toml; an option wins over both. Exit codes: 0 done, also when a run "
+    "pauses; 1 an error outcome or a refused decision; 2 usage; 3 divergence; 4 verification "
+    "failed; 5 the log can not be reached, or did not answer; 130 interrupted."
 )
 _COMMANDS = (
     acting.run,
@@ -80,6 +80,10 @@ def _app() -> typer.Typer:
     for name, its in letters.COMMANDS.items():
         dead.command(name)(with_shared(its))
     app.add_typer(dead, name="dead-letters")
+    of_topics = typer.Typer(rich_markup_mode=None, help="The topics of a cluster.")
+    for name, its in topics.COMMANDS.items():
+        of_topics.command(name)(with_shared(its))
+    app.add_typer(of_topics, name="topics")
     return app
 
 

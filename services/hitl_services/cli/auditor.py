@@ -13,19 +13,22 @@ from hitl_events.domain.events import Event
 from hitl_events.domain.evolve import fold
 from hitl_events.domain.outcome import as_json, refused
 from hitl_events.domain.refusals import Rejection
+from hitl_events.domain.token import Claim
 from hitl_events.domain.trace import trace
+from hitl_events.domain.values import RunId
 from hitl_events.errors import InvalidInput
 from hitl_events.recipes.book import Book
 from hitl_events.runtime.watchdog import Watchdog
-from hitl_services.cli.acts import shown
+from hitl_services.cli.answer import shown
 from hitl_services.cli.display import summary
 from hitl_services.cli.failure import DIVERGED, DONE, one_line
 from hitl_services.cli.modules import load_recipes
+from hitl_services.cli.opening import opened
 from hitl_services.cli.pages import STYLES
 from hitl_services.cli.progress import progress
 from hitl_services.cli.screen import Line, Screen
 from hitl_services.cli.settings import Settings
-from hitl_services.cli.store import Store, start_of
+from hitl_services.cli.store import Store, start_of, token_keys
 from hitl_services.cli.text import counted, harmless, harmless_lines, quoted, wrapped
 
 _SHOWN_MAX = 100
@@ -39,8 +42,11 @@ _SIGN_STYLES = {"+": "green", "-": "red", "@": "cyan"}
 
 def explain(screen: Screen, settings: Settings, named: str) -> int:
     """Why the gate of a token or gate id is as it is."""
-    with Store.open(settings) as store:
-        found = asyncio.run(_gate_of(store, named))
+    claim = _claimed(named, settings)
+    found = None
+    if claim is not None:
+        with opened(screen, settings, [claim.run_id]) as store:
+            found = asyncio.run(_gate_of(store, claim))
     if found is None:
         message = "expected a token of this log, found one that is forged, cut or of another log"
         rejection = Rejection(reason="invalid_token", message=message)
@@ -54,16 +60,23 @@ def explain(screen: Screen, settings: Settings, named: str) -> int:
     return DONE
 
 
-async def _gate_of(store: Store, named: str) -> tuple[Sequence[Event], int] | None:
+def _claimed(named: str, settings: Settings) -> Claim | None:
+    """The pause that is named: by an id, which claims no seed, or by a token, if it is of ours."""
+    if "." not in named:
+        keys = token_keys(settings, needed=True)
+        return keys.read(named) if keys else None
+    run_id, _, seq = named.rpartition(".")
+    if not _SEQ.fullmatch(seq) or not run_id:
+        raise InvalidInput(f"expected a token or a gate id (RUN.SEQ), found {quoted(named)}")
+    return Claim(run_id=RunId(run_id), seq=int(seq), seed_prefix=b"")
+
+
+async def _gate_of(store: Store, claim: Claim) -> tuple[Sequence[Event], int] | None:
     """The events of the run and the seq of the pause; None for a token that is none of ours."""
-    if "." in named:
-        run_id, _, seq = named.rpartition(".")
-        if not _SEQ.fullmatch(seq) or not run_id:
-            raise InvalidInput(f"expected a token or a gate id (RUN.SEQ), found {quoted(named)}")
-        return await store.history(run_id), int(seq)
-    claim = store.keys.read(named) if store.keys else None
-    values = (await store.log.load([claim.run_id])).get(claim.run_id) if claim else None
-    if claim is None or not values:
+    if not claim.seed_prefix:
+        return await store.history(claim.run_id), claim.seq
+    values = (await store.log.load([claim.run_id])).get(claim.run_id)
+    if not values:
         return None
     events = store.decoded(values)
     run = fold(events)
@@ -90,7 +103,8 @@ def replay(screen: Screen, settings: Settings, run_ids: tuple[str, ...], *, stri
     if not settings.recipes:
         raise InvalidInput("expected modules of recipes in --recipes or HITL_RECIPES, found none")
     book = Book(load_recipes(settings.recipes))
-    with Store.open(settings, must_exist=True) as store, store.log.snapshot():
+    wanted = run_ids or None
+    with opened(screen, settings, wanted, must_exist=True) as store, store.log.snapshot():
         replayed = asyncio.run(_replayed(screen, store, book, run_ids, strict=strict))
     wrong = [each for each in replayed if not each.ok]
     if settings.json:
@@ -141,7 +155,7 @@ def _said(each: Replayed) -> str:
 
 def show_diff(screen: Screen, settings: Settings, run_id: str, between: tuple[int, int]) -> int:
     """What changed in the outcome from one event to another."""
-    with Store.open(settings) as store:
+    with opened(screen, settings, [run_id]) as store:
         events = asyncio.run(store.history(run_id))
     for seq in between:
         if seq > len(events):

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict
-from datetime import datetime
-from typing import Any, assert_never
+from typing import assert_never
 
 from hitl_events.adapters.avro.schemas import name_of
 from hitl_events.adapters.directory import DataDirectory
@@ -20,29 +16,26 @@ from hitl_events.domain.commands import CancelRun, Command, Decide, StartRun, Un
 from hitl_events.domain.events import Source
 from hitl_events.domain.outcome import Outcome, refused
 from hitl_events.domain.refusals import Refused, Rejection
-from hitl_events.domain.values import iso
 from hitl_events.embedded import Runtime
 from hitl_events.errors import InvalidInput
 from hitl_events.ports import DeadLetter, InboundRecord
-from hitl_services.cli.acts import outcome_of, shown
+from hitl_services.cli.acts import outcome_of
+from hitl_services.cli.answer import shown
 from hitl_services.cli.failure import DONE
-from hitl_services.cli.screen import Line, Screen
+from hitl_services.cli.letter_pages import as_json, page, table, whole_as_json
+from hitl_services.cli.screen import Screen
 from hitl_services.cli.settings import Settings
-from hitl_services.cli.store import Store
-from hitl_services.cli.tables import columns, laid_out
-from hitl_services.cli.text import age, clock, harmless, harmless_lines, without_tokens
-
-Numbered = tuple[int, DeadLetter]
+from hitl_services.cli.store import embedded_log
 
 
 def listed(screen: Screen, settings: Settings, limit: int | None) -> int:
     """The newest first; what they say is not shown, because it may hold a token."""
-    with Store.open(settings) as store:
-        letters = asyncio.run(store.log.list(limit or DEAD_LETTERS_KEPT))
+    with embedded_log(settings) as log:
+        letters = asyncio.run(log.list(limit or DEAD_LETTERS_KEPT))
     if settings.json:
-        screen.document([_as_json(number, letter) for number, letter in letters])
+        screen.document([as_json(number, letter) for number, letter in letters])
     elif letters:
-        screen.page(_table(letters, SystemClock().now(), screen.width))
+        screen.page(table(letters, SystemClock().now(), screen.width))
     else:
         screen.page([[f"no dead letters in {settings.directory}"]])
     return DONE
@@ -50,14 +43,12 @@ def listed(screen: Screen, settings: Settings, limit: int | None) -> int:
 
 def show(screen: Screen, settings: Settings, number: int) -> int:
     """One of them whole."""
-    with Store.open(settings) as store:
-        letter = asyncio.run(_found(store.log, number))
+    with embedded_log(settings) as log:
+        letter = asyncio.run(_found(log, number))
     if settings.json:
-        value = {"value": _text(letter.value), "value_base64": _base64(letter.value)}
-        headers = [[name, held.decode("utf-8", "replace")] for name, held in letter.headers]
-        screen.document(_as_json(number, letter) | value | {"headers": headers})
+        screen.document(whole_as_json(number, letter))
     else:
-        screen.page(_page(number, letter))
+        screen.page(page(number, letter))
     return DONE
 
 
@@ -73,8 +64,8 @@ def discard(screen: Screen, settings: Settings, number: int) -> int:
 
 def replay(screen: Screen, settings: Settings, number: int) -> int:
     """Bring one again, as it was sent; what still does not fit stays as a dead letter."""
-    with Store.open(settings) as store:
-        letter = asyncio.run(_found(store.log, number))
+    with embedded_log(settings) as log:
+        letter = asyncio.run(_found(log, number))
     command = read_inbound(_record(letter), arrived_at=SystemClock().now())
     if isinstance(command, Refused):
         rejection = Rejection(reason=command.reason, message=command.message)
@@ -155,59 +146,3 @@ def _discarded(settings: Settings, number: int) -> None:
 def _unknown(number: int) -> InvalidInput:
     wanted = "expected the number of a dead letter (`hitl dead-letters list` shows them)"
     return InvalidInput(f"{wanted}, found {number}")
-
-
-def _as_json(number: int, letter: DeadLetter) -> dict[str, Any]:
-    source = letter.source
-    return {
-        "number": number,
-        "reason": letter.reason,
-        "message": without_tokens(letter.message),
-        "recorded_at": iso(letter.recorded_at),
-        "source": None if source is None else asdict(source),
-        "bytes": len(letter.value),
-    }
-
-
-def _table(letters: Sequence[Numbered], now: datetime, width: int) -> Iterator[Line]:
-    head = ("NUMBER", "REASON", "AGE", "MESSAGE")
-    rows = [
-        (
-            str(number),
-            letter.reason,
-            age(now - letter.recorded_at),
-            harmless(without_tokens(" ".join(letter.message.split()))),
-        )
-        for number, letter in letters
-    ]
-    widths = columns([head, *rows], width, shrinking=(3,))
-    yield [(laid_out(head, widths), "bold")]
-    for row in rows:
-        yield [laid_out(row, widths)]
-
-
-def _page(number: int, letter: DeadLetter) -> Iterator[Line]:
-    yield [(f"dead letter {number}", "bold"), "  ", (letter.reason, "bold red")]
-    yield [f"  why       {harmless(without_tokens(letter.message))}"]
-    yield [f"  recorded  {clock(letter.recorded_at)}"]
-    source = letter.source
-    if source is not None:
-        yield [
-            f"  from      {harmless(source.topic)}, partition {source.partition}, {source.offset}"
-        ]
-    for name, held in letter.headers:
-        yield [f"  header    {harmless(name)}: {harmless(held.decode('utf-8', 'replace'))}"]
-    yield [f"  value     {len(letter.value):,} bytes"]
-    for line in harmless_lines(_text(letter.value) or _base64(letter.value)):
-        yield ["    ", line]
-
-
-def _text(value: bytes) -> str | None:
-    try:
-        return value.decode()
-    except UnicodeDecodeError:
-        return None
-
-
-def _base64(value: bytes) -> str:
-    return base64.b64encode(value).decode()

@@ -13,6 +13,7 @@ from typing import IO
 from hitl_events.audit.export import End, export_line, spelt
 from hitl_events.errors import HitlError, InvalidInput
 from hitl_services.cli.failure import DONE
+from hitl_services.cli.opening import opened
 from hitl_services.cli.progress import progress
 from hitl_services.cli.screen import Screen
 from hitl_services.cli.settings import Settings
@@ -78,7 +79,7 @@ def _to_disk(file: IO[bytes]) -> None:
 
 
 def _exported(screen: Screen, settings: Settings, run_ids: tuple[str, ...], write: Write) -> End:
-    with Store.open(settings, must_exist=True) as store, store.log.snapshot():
+    with opened(screen, settings, run_ids or None, must_exist=True) as store, store.log.snapshot():
         return asyncio.run(_lines(screen, store, run_ids, write))
 
 
@@ -86,9 +87,12 @@ async def _lines(screen: Screen, store: Store, run_ids: tuple[str, ...], write: 
     end = End()
     with progress(screen, "exporting", await store.log.end()) as told:
         async for run_id, values in store.histories(run_ids):
-            for value in values:
-                write(spelt(export_line(value, store.codec)) + b"\n")
-                end.add(run_id, value)
+            for value, (partition, offset) in zip(
+                values, store.places(run_id, len(values)), strict=True
+            ):
+                line = export_line(value, store.codec, partition=partition, offset=offset)
+                write(spelt(line) + b"\n")
+                end.add(run_id, value, partition=partition, offset=offset)
             told(len(values))
     write(spelt(end.to_json()) + b"\n")
     return end

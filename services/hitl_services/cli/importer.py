@@ -29,6 +29,9 @@ _EVENTS_PER_BATCH = 1000
 
 def load(screen: Screen, settings: Settings, name: str) -> int:
     """Check the file, then load it, all or nothing."""
+    if settings.cluster is not None:
+        message = "expected an empty data directory to import into, found a cluster"
+        raise InvalidInput(f"{message}: unset HITL_KAFKA_BOOTSTRAP, and name it with --dir")
     if not Path(name).is_file():
         raise InvalidInput(f"expected a file to import, found none under {quoted(name)}")
     directory = DataDirectory(settings.directory)

@@ -9,6 +9,7 @@ from typing import Annotated, TypeAlias
 
 import typer
 
+from hitl_events.errors import InvalidInput
 from hitl_services.cli.screen import Screen
 from hitl_services.cli.settings import Asked, Settings, settings
 
@@ -22,6 +23,14 @@ _SHARED = {
         str | None,
         typer.Option("--dir", metavar="DIR", help="Data directory; default HITL_DATA, else .hitl."),
     ),
+    "kafka": (
+        str | None,
+        typer.Option(
+            "--kafka",
+            metavar="HOST:PORT",
+            help="The cluster to work on; default HITL_KAFKA_BOOTSTRAP, else the data directory.",
+        ),
+    ),
     "recipes": (
         list[str] | None,
         typer.Option(
@@ -31,6 +40,19 @@ _SHARED = {
         ),
     ),
 }
+
+FromTopic: TypeAlias = Annotated[
+    bool,
+    typer.Option("--from-topic", help="On a cluster: fold the topic of events, as is done anyway."),
+]
+"""Of what a read model could answer, once there is one."""
+
+
+def check_from_topic(settings: Settings, *, from_topic: bool) -> None:
+    """Only a cluster has a topic."""
+    if from_topic and settings.cluster is None:
+        message = "expected --kafka or HITL_KAFKA_BOOTSTRAP beside --from-topic, found none"
+        raise InvalidInput(message)
 
 
 def with_shared(command: Callable[..., Work]) -> Callable[..., Task]:
@@ -44,10 +66,11 @@ def with_shared(command: Callable[..., Work]) -> Callable[..., Task]:
         *,
         json: bool = False,
         dir: str | None = None,  # noqa: A002 - the name of the option
+        kafka: str | None = None,
         recipes: list[str] | None = None,
         **own: object,
     ) -> Task:
-        asked = Asked(json=json, directory=dir, recipes=tuple(recipes or ()))
+        asked = Asked(json=json, directory=dir, kafka=kafka, recipes=tuple(recipes or ()))
         return partial(_perform, command(**own), asked)
 
     own = inspect.signature(command, eval_str=True).parameters

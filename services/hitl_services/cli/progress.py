@@ -84,9 +84,13 @@ class _Bar:
 class Spinner:
     """Says which step runs, if it takes longer than a moment. It is an observer of the runtime."""
 
-    def __init__(self, screen: Screen) -> None:
+    def __init__(
+        self,
+        screen: Screen,
+        what: str = "waiting for steps, or for another process that has the log",
+    ) -> None:
         self._screen = screen
-        self._what = "waiting for steps, or for another process that has the log"
+        self._what = what
         self._status: Status | None = None
 
     @contextmanager

@@ -7,10 +7,14 @@ import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hitl_events.domain.values import value
 from hitl_events.errors import InvalidInput
 from hitl_services.cli.text import harmless, quoted
+
+if TYPE_CHECKING:
+    from hitl_events.adapters.kafka.settings import KafkaSettings
 
 FILE = "hitl.toml"
 FILE_BYTES_MAX = 64 * 1024
@@ -63,14 +67,19 @@ class Asked:
     json: bool = False
     directory: str | None = None
     recipes: tuple[str, ...] = ()
+    kafka: str | None = None
 
 
 @value
 class Settings:
-    """Where the log is, which modules hold recipes, and the token keys (none: the directory's)."""
+    """Where the log is, which modules hold recipes, and the token keys (none: the directory's).
+
+    Where there is a `cluster`, it is the log, and the data directory is nobody's.
+    """
 
     json: bool
     directory: Path
+    cluster: KafkaSettings | None
     recipes: tuple[str, ...]
     token_keys: tuple[bytes, ...] = field(repr=False)
     repeated: str
@@ -85,11 +94,6 @@ def settings(asked: Asked, environment: Mapping[str, str] | None = None) -> Sett
         chosen = look(name)
         if chosen is not None and chosen.lower() not in choices:
             raise InvalidInput(f"expected {name} to be {_either(choices)}, found {quoted(chosen)}")
-    if look("HITL_KAFKA_BOOTSTRAP") is not None:
-        message = (
-            "expected no HITL_KAFKA_BOOTSTRAP, found one: this release has the embedded log only"
-        )
-        raise InvalidInput(f"{message}; unset it")
     directory = look("HITL_DATA") if asked.directory is None else asked.directory
     if directory == "" or "\0" in (directory or ""):
         raise InvalidInput(f"expected a directory as --dir, found {quoted(directory or '')}")
@@ -98,9 +102,22 @@ def settings(asked: Asked, environment: Mapping[str, str] | None = None) -> Sett
     return Settings(
         json=asked.json,
         directory=Path(directory or DEFAULT_DIRECTORY),
+        cluster=_cluster(asked, look),
         recipes=_split(asked.recipes) or _split([look("HITL_RECIPES") or ""]),
         token_keys=_token_keys(look),
         repeated=_repeated(asked),
+    )
+
+
+def _cluster(asked: Asked, look: Callable[[str], str | None]) -> KafkaSettings | None:
+    """The cluster of the option or the variable; None: the embedded log."""
+    bootstrap = look("HITL_KAFKA_BOOTSTRAP") if asked.kafka is None else asked.kafka
+    if bootstrap is None:
+        return None
+    from hitl_events.adapters.kafka.settings import KafkaSettings
+
+    return KafkaSettings.of(
+        lambda name: bootstrap if name == "HITL_KAFKA_BOOTSTRAP" else look(name)
     )
 
 
@@ -165,6 +182,7 @@ def _split(given: tuple[str, ...] | list[str]) -> tuple[str, ...]:
 
 def _repeated(asked: Asked) -> str:
     given = [] if asked.directory is None else ["--dir", asked.directory]
+    given += [] if asked.kafka is None else ["--kafka", asked.kafka]
     for module in asked.recipes:
         given += ["--recipes", module]
     return "".join(f" {shlex.quote(word)}" for word in given)

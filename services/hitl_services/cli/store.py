@@ -1,19 +1,19 @@
-"""The log as a reader sees it: nothing is created, locked or driven, also beside an owner."""
+"""Runs as a reader sees them: nothing is created, locked or driven, also beside an owner."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Generator, Sequence
-from contextlib import contextmanager
-from typing import Self
+from collections.abc import AsyncIterator, Collection, Generator, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from typing import Protocol, TypeAlias
 
 from hitl_events.adapters.avro import AvroCodec
 from hitl_events.adapters.directory import DataDirectory
 from hitl_events.adapters.sqlite import SqliteLog
 from hitl_events.domain.events import Event, RunStarted
 from hitl_events.domain.outcome import Outcome
-from hitl_events.domain.token import TokenKeys
+from hitl_events.domain.token import KEY_BYTES_MIN, TokenKeys
 from hitl_events.domain.values import RunId
-from hitl_events.errors import CorruptLog, LogUnavailable, UnknownRun
+from hitl_events.errors import CorruptLog, InvalidInput, LogUnavailable, UnknownRun
 from hitl_events.ports import RunPosition
 from hitl_services.cli.settings import Settings
 
@@ -21,28 +21,43 @@ EVENTS_AT_ONCE = 500
 """A block on disk holds some 40 events of several runs: read together, it is inflated once."""
 
 
+Place: TypeAlias = tuple[int, int] | tuple[None, None]
+"""Partition and offset of an event, where it stands in a topic."""
+
+
+class ReadLog(Protocol):
+    """A log by its runs; the embedded one, or what was read of a topic."""
+
+    async def load(self, run_ids: Iterable[RunId]) -> Mapping[RunId, tuple[bytes, ...]]:
+        """The event values of each run that exists, seq 1 first."""
+        ...
+
+    def positions(self) -> AsyncIterator[Sequence[RunPosition]]:
+        """Every run's position, in the order of their start, in pieces."""
+        ...
+
+    async def end(self) -> int:
+        """How many events there are."""
+        ...
+
+    def snapshot(self) -> AbstractContextManager[None]:
+        """Reads inside see one moment of the log."""
+        ...
+
+
 class Store:
     """Runs by key, their events decoded; tokens for the holder of the key."""
 
-    def __init__(self, log: SqliteLog, keys: TokenKeys | None, *, empty: bool) -> None:
+    def __init__(self, log: ReadLog, keys: TokenKeys | None, *, place: str, empty: bool) -> None:
         self.log = log
         self.codec = AvroCodec()
         self.keys = keys
+        self.place = place
         self.empty = empty
 
-    @classmethod
-    @contextmanager
-    def open(cls, settings: Settings, *, must_exist: bool = False) -> Generator[Self]:
-        """The log of the data directory; where there is none, an empty one, if that will do."""
-        directory = DataDirectory(settings.directory)
-        if must_exist and not directory.has_log():
-            message = f"expected a log in {settings.directory}, found none"
-            raise LogUnavailable(f"{message}; name its place with --dir or HITL_DATA")
-        log = SqliteLog.open_for_reading(directory)
-        try:
-            yield cls(log, token_keys(settings, directory), empty=not directory.has_log())
-        finally:
-            log.close()
+    def places(self, run_id: RunId, count: int) -> Sequence[Place]:
+        """Where the events of a run stand: nowhere, in the embedded log."""
+        return [(None, None)] * count
 
     async def history(self, run_id: str) -> tuple[Event, ...]:
         """All events of a run; `UnknownRun` where there is none."""
@@ -89,12 +104,34 @@ class Store:
         return Outcome(events, keys=self.keys)
 
 
-def token_keys(settings: Settings, directory: DataDirectory) -> TokenKeys | None:
-    """The keys of the settings, else the directory's; None where none was ever made."""
+@contextmanager
+def embedded_log(settings: Settings, *, must_exist: bool = False) -> Generator[SqliteLog]:
+    """The log of the data directory; where there is none, an empty one, if that will do."""
+    directory = DataDirectory(settings.directory)
+    if must_exist and not directory.has_log():
+        message = f"expected a log in {settings.directory}, found none"
+        raise LogUnavailable(f"{message}; name its place with --dir or HITL_DATA")
+    log = SqliteLog.open_for_reading(directory)
+    try:
+        yield log
+    finally:
+        log.close()
+
+
+def token_keys(settings: Settings, *, needed: bool = False) -> TokenKeys | None:
+    """The keys of the settings, else the directory's; None where none was ever made.
+
+    A cluster keeps none: `InvalidInput` where tokens are `needed` and no key was given.
+    """
     if settings.token_keys:
         return TokenKeys(settings.token_keys)
-    key = directory.existing_token_key()
-    return None if key is None else TokenKeys([key])
+    if settings.cluster is None:
+        key = DataDirectory(settings.directory).existing_token_key()
+        return None if key is None else TokenKeys([key])
+    if needed:
+        message = f"expected HITL_TOKEN_KEY, the key of at least {KEY_BYTES_MIN} bytes with which"
+        raise InvalidInput(f"{message} the engines of this cluster make tokens, found none")
+    return None
 
 
 def start_of(events: Sequence[Event]) -> RunStarted:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from hitl_events.adapters.avro import AvroCodec
-from hitl_events.adapters.sqlite import Damage
+from hitl_events.adapters.sqlite import Damage, SqliteLog
 from hitl_events.audit.chain import ChainCheck
 from hitl_events.audit.imported import FileCheck
 from hitl_events.audit.report import Problem, Problems, VerifyReport
@@ -18,7 +18,7 @@ from hitl_services.cli.failure import BROKEN_CHAIN, DONE, one_line
 from hitl_services.cli.progress import progress
 from hitl_services.cli.screen import Line, Screen
 from hitl_services.cli.settings import Settings
-from hitl_services.cli.store import Store
+from hitl_services.cli.store import embedded_log
 from hitl_services.cli.text import counted, harmless, quoted
 
 _SHOWN_MAX = 100
@@ -55,39 +55,43 @@ def _is_file(name: str) -> bool:
 
 
 def _log(screen: Screen, settings: Settings, run_ids: Sequence[str]) -> VerifyReport:
+    if settings.cluster is not None:
+        from hitl_services.cli.topic_verifier import verify_topic
+
+        return asyncio.run(verify_topic(screen, settings.cluster, run_ids))
     problems = Problems()
     check = ChainCheck(AvroCodec(), problems)
     try:
-        with Store.open(settings, must_exist=True) as store, store.log.snapshot():
+        with embedded_log(settings, must_exist=True) as log, log.snapshot():
             asyncio.run(
-                _some(store, check, problems, run_ids)
+                _some(log, check, problems, run_ids)
                 if run_ids
-                else _all(screen, store, check, problems)
+                else _all(screen, log, check, problems)
             )
     except CorruptLog as error:
         problems.add(None, None, f"{error.where}: {error.problem}")
     return check.report()
 
 
-async def _all(screen: Screen, store: Store, check: ChainCheck, problems: Problems) -> None:
-    with progress(screen, "verifying", await store.log.end()) as told:
-        async for piece in store.log.read_lenient():
+async def _all(screen: Screen, log: SqliteLog, check: ChainCheck, problems: Problems) -> None:
+    with progress(screen, "verifying", await log.end()) as told:
+        async for piece in log.read_lenient():
             if isinstance(piece, Damage):
-                await _lost(store, check, problems, piece)
+                await _lost(log, check, problems, piece)
                 told(piece.count)
             else:
                 check.add_all((event.value for event in piece), first=piece[0].offset)
                 told(len(piece))
-    check.finish(await _heads(store))
-    check.check_index([each async for page in store.log.offset_sums() for each in page])
+    check.finish(await _heads(log))
+    check.check_index([each async for page in log.offset_sums() for each in page])
 
 
-async def _lost(store: Store, check: ChainCheck, problems: Problems, damage: Damage) -> None:
+async def _lost(log: SqliteLog, check: ChainCheck, problems: Problems, damage: Damage) -> None:
     """A block that can not be read: which events stood in it."""
     problem = f"block at offset {damage.first}: {damage.problem}"
     hit: Mapping[RunId, Sequence[int]] = {}
     try:
-        hit = await store.log.runs_in_block(damage.first, damage.count)
+        hit = await log.runs_in_block(damage.first, damage.count)
     except CorruptLog as error:
         problem = f"{problem}; the index can not be read either: {error.problem}"
     if not hit:
@@ -96,17 +100,17 @@ async def _lost(store: Store, check: ChainCheck, problems: Problems, damage: Dam
         check.lost(run_id, seqs, problem)
 
 
-async def _heads(store: Store) -> list[RunPosition]:
-    return [position async for piece in store.positions() for position in piece]
+async def _heads(log: SqliteLog) -> list[RunPosition]:
+    return [position async for piece in log.positions() for position in piece]
 
 
 async def _some(
-    store: Store, check: ChainCheck, problems: Problems, run_ids: Sequence[str]
+    log: SqliteLog, check: ChainCheck, problems: Problems, run_ids: Sequence[str]
 ) -> None:
     read: set[str] = set()
     for run_id in run_ids:
         try:
-            values = (await store.log.load([RunId(run_id)])).get(RunId(run_id), ())
+            values = (await log.load([RunId(run_id)])).get(RunId(run_id), ())
         except CorruptLog as error:
             problems.add(run_id, None, f"{error.where}: {error.problem}")
             continue
@@ -116,7 +120,7 @@ async def _some(
         else:
             problem = f"expected a run of this log or a file, found neither under {quoted(run_id)}"
             problems.add(run_id, None, problem)
-    check.finish([head for head in await _heads(store) if head.run_id in read])
+    check.finish([head for head in await _heads(log) if head.run_id in read])
 
 
 def check_file(screen: Screen, name: str) -> VerifyReport:

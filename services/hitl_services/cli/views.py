@@ -17,12 +17,13 @@ from hitl_events.errors import InvalidInput
 from hitl_events.ports import RunPosition
 from hitl_services.cli.display import in_a_line
 from hitl_services.cli.failure import DONE
+from hitl_services.cli.opening import opened
 from hitl_services.cli.pages import STYLES, OutcomePage
 from hitl_services.cli.progress import progress
 from hitl_services.cli.rows import STATUSES, OpenGate, RunRow, row_of
 from hitl_services.cli.screen import Line, Screen
 from hitl_services.cli.settings import Settings
-from hitl_services.cli.store import Store, start_of
+from hitl_services.cli.store import Store, start_of, token_keys
 from hitl_services.cli.tables import pending_page, runs_page
 from hitl_services.cli.text import clock, counted
 
@@ -44,7 +45,8 @@ class Wanted:
 def pending(screen: Screen, settings: Settings, wanted: Wanted) -> int:
     """The open gates, the longest waiting first."""
     now = SystemClock().now()
-    with Store.open(settings) as store:
+    token_keys(settings, needed=True)
+    with opened(screen, settings) as store:
         gates = asyncio.run(_open_gates(screen, store, wanted, now))
     gates.sort(key=lambda gate: gate.paused.recorded_at)
     shown = gates[: wanted.limit]
@@ -52,7 +54,7 @@ def pending(screen: Screen, settings: Settings, wanted: Wanted) -> int:
         screen.document([gate.to_json() for gate in shown])
         return DONE
     if not shown:
-        screen.page([[_none("no open gates", settings, store)]])
+        screen.page([[_none("no open gates", store)]])
         return DONE
     screen.page(pending_page(shown, now, screen.width))
     left_out = len(gates) - len(shown)
@@ -97,14 +99,14 @@ def _is_wanted(gate: OpenGate, wanted: Wanted, now: datetime) -> bool:
 
 def runs(screen: Screen, settings: Settings, wanted: Wanted) -> int:
     """The runs in the order of their start; `limit` keeps the last."""
-    with Store.open(settings) as store:
+    with opened(screen, settings) as store:
         rows = asyncio.run(_rows(screen, store, wanted))
     if settings.json:
         screen.document([row.to_json() for row in rows])
     elif rows:
         screen.page(runs_page(rows, SystemClock().now(), screen.width))
     else:
-        screen.page([[_none("no runs", settings, store)]])
+        screen.page([[_none("no runs", store)]])
     return DONE
 
 
@@ -131,7 +133,7 @@ def _row(store: Store, position: RunPosition, values: Sequence[bytes]) -> RunRow
 
 def show(screen: Screen, settings: Settings, run_id: str, at: int | None) -> int:
     """The outcome now, or as it was at event `at`."""
-    with Store.open(settings) as store:
+    with opened(screen, settings, [run_id]) as store:
         events = asyncio.run(store.history(run_id))
     if at is not None and at > len(events):
         raise InvalidInput(f"expected an event from 1 to {len(events)} as --at, found {at}")
@@ -147,7 +149,7 @@ def show(screen: Screen, settings: Settings, run_id: str, at: int | None) -> int
 
 def show_trace(screen: Screen, settings: Settings, run_id: str) -> int:
     """The trace of a run."""
-    with Store.open(settings) as store:
+    with opened(screen, settings, [run_id]) as store:
         entries = trace(asyncio.run(store.history(run_id)))
     if settings.json:
         screen.document([as_json(entry) for entry in entries])
@@ -187,6 +189,6 @@ def _trace_style(kind: str) -> str:
     return STYLES["pending"] if kind == "run.paused" else "bold"
 
 
-def _none(what: str, settings: Settings, store: Store) -> str:
-    place = settings.directory
+def _none(what: str, store: Store) -> str:
+    place = store.place
     return f"{what}: there is no log in {place} yet" if store.empty else f"{what} in {place}"

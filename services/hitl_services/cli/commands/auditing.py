@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hitl_services.cli.options import Work
+from hitl_services.cli.options import FromTopic, Work, check_from_topic
 
 if TYPE_CHECKING:
     from hitl_services.cli.screen import Screen
@@ -25,12 +25,14 @@ def explain(
             metavar="TOKEN|GATE_ID", help="- reads a token from stdin.", show_default=False
         ),
     ],
+    from_topic: FromTopic = False,
 ) -> Work:
     """Say why a gate is pending, decided or refused."""
 
     def work(screen: Screen, settings: Settings) -> int:
         from hitl_services.cli import auditor, values
 
+        check_from_topic(settings, from_topic=from_topic)
         return auditor.explain(screen, settings, values.token(gate))
 
     return work

@@ -13,7 +13,14 @@ if TYPE_CHECKING:
     from hitl_services.cli.screen import Screen
     from hitl_services.cli.settings import Settings
 
-_Number = Annotated[str, typer.Argument(metavar="NUMBER", show_default=False)]
+_Number = Annotated[
+    str,
+    typer.Argument(
+        metavar="NUMBER",
+        help="As `list` shows it; on a cluster PARTITION:OFFSET.",
+        show_default=False,
+    ),
+]
 
 
 def list_(
@@ -22,9 +29,15 @@ def list_(
     """List the dead letters, the newest first."""
 
     def work(screen: Screen, settings: Settings) -> int:
-        from hitl_services.cli import dead_letters, values
+        from hitl_services.cli import values
 
         at_most = None if limit is None else values.number(limit, "--limit")
+        if settings.cluster is not None:
+            from hitl_services.cli import topic_letters
+
+            return topic_letters.listed(screen, settings, settings.cluster, at_most)
+        from hitl_services.cli import dead_letters
+
         return dead_letters.listed(screen, settings, at_most)
 
     return work
@@ -34,6 +47,10 @@ def show(number: _Number) -> Work:
     """Show one whole, with what it says."""
 
     def work(screen: Screen, settings: Settings) -> int:
+        if settings.cluster is not None:
+            from hitl_services.cli import topic_letters
+
+            return topic_letters.show(screen, settings, settings.cluster, number)
         from hitl_services.cli import dead_letters, values
 
         return dead_letters.show(screen, settings, values.number(number, "NUMBER"))
@@ -48,6 +65,10 @@ def replay(number: _Number) -> Work:
     """
 
     def work(screen: Screen, settings: Settings) -> int:
+        if settings.cluster is not None:
+            from hitl_services.cli import topic_letters
+
+            return topic_letters.replay(screen, settings, settings.cluster, number)
         from hitl_services.cli import dead_letters, values
 
         return dead_letters.replay(screen, settings, values.number(number, "NUMBER"))
@@ -56,9 +77,16 @@ def replay(number: _Number) -> Work:
 
 
 def discard(number: _Number) -> Work:
-    """Forget one."""
+    """Forget one.
+
+    On a cluster the topic forgets them by itself, 90 days after they came.
+    """
 
     def work(screen: Screen, settings: Settings) -> int:
+        if settings.cluster is not None:
+            from hitl_services.cli import topic_letters
+
+            raise topic_letters.cannot_discard()
         from hitl_services.cli import dead_letters, values
 
         return dead_letters.discard(screen, settings, values.number(number, "NUMBER"))

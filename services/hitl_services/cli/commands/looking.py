@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hitl_services.cli.options import Work
+from hitl_services.cli.options import FromTopic, Work, check_from_topic
 
 if TYPE_CHECKING:
     from hitl_services.cli.screen import Screen
@@ -25,6 +25,7 @@ def pending(
         typer.Option(metavar="2h", help="Only gates that wait so long: 90s, 15m, 2h, 7d."),
     ] = None,
     limit: Annotated[str | None, typer.Option(metavar="N", help=_LIMIT)] = None,
+    from_topic: FromTopic = False,
 ) -> Work:
     """List the open gates, the oldest first.
 
@@ -32,6 +33,7 @@ def pending(
     """
 
     def work(screen: Screen, settings: Settings) -> int:
+        check_from_topic(settings, from_topic=from_topic)
         from hitl_services.cli import values, views
 
         waited = None if older_than is None else values.duration(older_than, "--older-than")
@@ -49,10 +51,12 @@ def show(
         tuple[str, str] | None,
         typer.Option(metavar="A B", help="What changed from event A to event B."),
     ] = None,
+    from_topic: FromTopic = False,
 ) -> Work:
     """Show a run: outcome, steps, gates and decisions."""
 
     def work(screen: Screen, settings: Settings) -> int:
+        check_from_topic(settings, from_topic=from_topic)
         from hitl_events.errors import InvalidInput
         from hitl_services.cli import values, views
 
@@ -69,10 +73,11 @@ def show(
     return work
 
 
-def trace(run_id: _RunId) -> Work:
+def trace(run_id: _RunId, from_topic: FromTopic = False) -> Work:
     """Print what happened in a run, line by line."""
 
     def work(screen: Screen, settings: Settings) -> int:
+        check_from_topic(settings, from_topic=from_topic)
         from hitl_services.cli import views
 
         return views.show_trace(screen, settings, run_id)
@@ -84,10 +89,12 @@ def runs(
     status: Annotated[str | None, typer.Option(metavar="S", help=_STATUS)] = None,
     recipe: _Recipe = None,
     limit: Annotated[str | None, typer.Option(metavar="N", help="The last so many.")] = None,
+    from_topic: FromTopic = False,
 ) -> Work:
     """List the runs, the last started at the end."""
 
     def work(screen: Screen, settings: Settings) -> int:
+        check_from_topic(settings, from_topic=from_topic)
         from hitl_services.cli import values, views
 
         at_most = None if limit is None else values.number(limit, "--limit")
