@@ -134,11 +134,11 @@ class ClusterClient:
     async def _reply(self, call: Call, replies: Mapping[Place, int]) -> Reply:
         """The answer to the call."""
         while True:
-            for record in await self._follower.take(_LOOK_S):
-                if record.place in replies:
-                    found = reply_of(record.value)
-                    if found is not None and found.reply == call.reply:
-                        return found
+            records = await self._follower.take(_LOOK_S)
+            found = [reply_of(each.value) for each in records if each.place in replies]
+            for reply in found:
+                if reply is not None and reply.reply == call.reply:
+                    return reply
 
     async def _outcome(self, call: Call, seen: _Seen, start: int) -> Outcome:
         reply = seen.reply

@@ -64,15 +64,21 @@ async def _filled(screen: Screen, cluster: KafkaSettings, run_ids: Collection[st
 async def _read(
     screen: Screen, cluster: KafkaSettings, run_ids: Collection[str] | None, *, hints: bool
 ) -> Spool:
-    keys = None if run_ids is None else {run_id.encode() for run_id in run_ids}
     spool = Spool()
     try:
         async with EventTopic.open(cluster, run_ids, hints=hints) as topic:
-            with progress(screen, "reading the topic", topic.offsets) as told:
-                async for piece in topic.pieces(told):
-                    spool.add(each for each in piece if keys is None or each.key in keys)
+            await _fill(screen, topic, spool, run_ids)
         spool.fold()
     except BaseException:
         spool.close()
         raise
     return spool
+
+
+async def _fill(
+    screen: Screen, topic: EventTopic, spool: Spool, run_ids: Collection[str] | None
+) -> None:
+    keys = None if run_ids is None else {run_id.encode() for run_id in run_ids}
+    with progress(screen, "reading the topic", topic.offsets) as told:
+        async for piece in topic.pieces(told):
+            spool.add(each for each in piece if keys is None or each.key in keys)

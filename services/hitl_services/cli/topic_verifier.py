@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 
 from hitl_events.adapters.avro import AvroCodec
@@ -28,17 +28,12 @@ async def verify_topic(
     no topic that lives as long as they do.
     """
     named = {run_id for run_id in run_ids if RUN_ID.fullmatch(run_id)}
-    reports: list[VerifyReport] = []
-    missing = set(run_ids)
-    async with EventTopic.open(cluster, named if run_ids else None) as topic:
+    wanted = named if run_ids else None
+    async with EventTopic.open(cluster, wanted) as topic:
+        checks = [_PlaceCheck(place, topic.count, wanted) for place in topic.spans]
         with progress(screen, "verifying", topic.offsets) as told:
-            for place in topic.spans:
-                check = _PlaceCheck(place, topic.count, named if run_ids else None)
-                async for piece in topic.read(place):
-                    check.add(piece)
-                    told(len(piece))
-                reports.append(check.report())
-                missing -= check.seen
+            reports = [await check.read(topic, told) for check in checks]
+    missing = set(run_ids).difference(*(check.seen for check in checks))
     errors = [*(each for report in reports for each in report.errors), *_missing(missing)]
     return VerifyReport(
         runs=sum(report.runs for report in reports),
@@ -56,23 +51,25 @@ class _PlaceCheck:
         self._count = count
         self._named = named
         self._problems = Problems()
-        self._check = ChainCheck(AvroCodec(), self._problems)
 
-    def add(self, records: Sequence[Stored]) -> None:
-        """The next records of the partition."""
+    async def read(self, topic: EventTopic, told: Callable[[int], None]) -> VerifyReport:
+        """What is found in all of it; records that are no events are told with their partition."""
+        check = ChainCheck(AvroCodec(), self._problems)
+        async for piece in topic.read(self._place):
+            self._add(check, piece)
+            told(len(piece))
+        found = check.report()
+        return replace(found, errors=tuple(map(self._told, found.errors)))
+
+    def _add(self, check: ChainCheck, records: Sequence[Stored]) -> None:
         for record in records:
             run_id = run_id_of(record)
             if self._named is not None and run_id not in self._named:
                 continue
             self._keyed(run_id, record)
-            self._check.add_all((record.value or b"",), first=record.offset)
+            check.add_all((record.value or b"",), first=record.offset)
             if self._named is not None and run_id is not None:
                 self.seen.add(run_id)
-
-    def report(self) -> VerifyReport:
-        """What was found; records that are no events are told with their partition."""
-        found = self._check.report()
-        return replace(found, errors=tuple(map(self._told, found.errors)))
 
     def _keyed(self, run_id: str | None, record: Stored) -> None:
         """The key is what partition and readers go by: it must be that of the event."""

@@ -59,7 +59,7 @@ def test_the_first_key_issues_and_old_ones_stay(folder: Path) -> None:
         ({"HITL_TOKEN_KEYS_OLD": KEY}, "HITL_TOKEN_KEY beside"),
         ({"HITL_LOG_LEVEL": "loud"}, "HITL_LOG_LEVEL"),
         ({"HITL_LOG_FORMAT": "xml"}, "HITL_LOG_FORMAT"),
-        ({"HITL_KAFKA_BOOTSTRAP": "localhost:9092"}, "HITL_KAFKA_BOOTSTRAP"),
+        ({"HITL_KAFKA_BOOTSTRAP": "localhost"}, "HITL_KAFKA_BOOTSTRAP"),
     ],
 )
 def test_a_bad_value_is_named(variables: dict[str, str], named: str) -> None:
@@ -91,6 +91,20 @@ def test_a_bad_file_is_told_where(folder: Path, text: str, part: str) -> None:
 def test_a_log_level_may_have_any_case() -> None:
     """`HITL_LOG_LEVEL` is read in any case."""
     assert settings(Asked(), {"HITL_LOG_LEVEL": "WARNING"}).recipes == ()
+
+
+def test_a_cluster_is_named_by_option_or_variable() -> None:
+    """`--kafka` wins over `HITL_KAFKA_BOOTSTRAP`; the rest of it comes from its own variables."""
+    variables = {"HITL_KAFKA_BOOTSTRAP": "env:9092", "HITL_TOPIC_PREFIX": "desk"}
+    option = settings(Asked(kafka="option:9092"), variables)
+    variable = settings(Asked(), variables)
+
+    assert option.cluster is not None
+    assert variable.cluster is not None
+    assert (option.cluster.bootstrap, option.cluster.prefix) == (("option:9092",), "desk")
+    assert (option.repeated, variable.repeated) == (" --kafka option:9092", "")
+    assert variable.cluster.bootstrap == ("env:9092",)
+    assert settings(Asked(), {}).cluster is None
 
 
 def test_a_suggested_command_repeats_the_options() -> None:

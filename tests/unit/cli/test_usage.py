@@ -20,7 +20,7 @@ def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)
     monkeypatch.setattr(threading, "excepthook", threading.excepthook)
-    for name in ("HITL_DATA", "HITL_RECIPES", "HITL_TOKEN_KEY"):
+    for name in ("HITL_DATA", "HITL_RECIPES", "HITL_TOKEN_KEY", "HITL_KAFKA_BOOTSTRAP"):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -56,7 +56,17 @@ def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("dead-letters frob", "No such command 'frob'"),
         ("--dir x runs", "options come after the command"),
         ("runs --dir", "requires an argument"),
-        ("topics create", "No such command 'topics'"),
+        ("topics create", "expected a cluster in --kafka or HITL_KAFKA_BOOTSTRAP"),
+        ("topics create --partitions x", "expected a number from 1"),
+        ("topics acls --process frob", "as --process, found 'frob'"),
+        ("topics frob", "No such command 'frob'"),
+        ("runs --kafka nowhere", "to be HOST:PORT"),
+        ("runs --from-topic", "beside --from-topic"),
+        ("run policy --no-wait", "beside --no-wait"),
+        ("cancel r-1 --timeout 3", "beside --timeout"),
+        ("import file --kafka h:1", "found a cluster"),
+        ("dead-letters discard 0:1 --kafka h:1", "its topic forgets them"),
+        ("pending --kafka h:1", "expected HITL_TOKEN_KEY"),
     ],
 )
 def test_a_line_that_means_nothing_is_told_so(
