@@ -213,7 +213,7 @@ async def test_who_is_not_let_in_hears_why(
     secured: Cluster, prefix: str, name: str, password: str, mechanism: str, told: str
 ) -> None:
     """The broker's own words, the variables to check, and no secret anywhere in the traceback."""
-    sasl = Sasl(mechanism=mechanism, username=name, password=Secret(password))  # type: ignore[arg-type]  # parametrized
+    sasl = Sasl(mechanism=mechanism, username=name, password=Secret(password))  # type: ignore[arg-type]  # a parameter of the test
     settings = replace(settings_of(secured, prefix), sasl=sasl)
 
     with soon(), pytest.raises(AuthenticationFailed, match=told) as caught:

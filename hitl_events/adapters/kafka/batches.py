@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 from typing import Any
 
@@ -41,13 +41,11 @@ class Batches:
         """
         sent: list[tuple[_Batch, asyncio.Future[Any]]] = []
         try:
-            for round_ in zip_longest(*self._by_place.values()):
-                for batch, place in zip(round_, self._by_place, strict=True):
-                    if batch is not None:
-                        future = await self._producer.send_batch(
-                            batch.builder, place.topic, partition=place.partition
-                        )
-                        sent.append((batch, future))
+            for batch, place in self._in_rounds():
+                future = await self._producer.send_batch(
+                    batch.builder, place.topic, partition=place.partition
+                )
+                sent.append((batch, future))
             offsets = [0] * self._count
             for batch, future in sent:
                 batch.place_offsets((await future).offset, offsets)
@@ -55,6 +53,13 @@ class Batches:
             for _, future in sent:
                 _forget(future)
         return tuple(offsets)
+
+    def _in_rounds(self) -> Iterator[tuple[_Batch, Place]]:
+        """The first batch of each place, then the second of each, and so on."""
+        for round_ in zip_longest(*self._by_place.values()):
+            for batch, place in zip(round_, self._by_place, strict=True):
+                if batch is not None:
+                    yield batch, place
 
 
 class _Batch:

@@ -62,7 +62,7 @@ class AskedToken(AbstractTokenProvider):  # type: ignore[misc]  # the driver has
         url = self._sasl.token_url or ""
         try:
             # the scheme was checked with the settings
-            with urllib.request.urlopen(self._request(url), timeout=ASK_S) as response:  # noqa: S310 - http(s) only
+            with urllib.request.urlopen(self._request(url), timeout=ASK_S) as response:  # noqa: S310 - nothing but http and https
                 answer = json.loads(response.read(ANSWER_BYTES_MAX))
         except urllib.error.HTTPError as error:
             raise _no_token(f"a token from {url}", f"HTTP {error.code}") from None
@@ -81,7 +81,7 @@ class AskedToken(AbstractTokenProvider):  # type: ignore[misc]  # the driver has
             form["scope"] = sasl.scope
         head = {"Authorization": f"Basic {base64.b64encode(who.encode()).decode()}"}
         body = urllib.parse.urlencode(form).encode()
-        return urllib.request.Request(url, data=body, headers=head)  # noqa: S310 - http(s) only
+        return urllib.request.Request(url, data=body, headers=head)  # noqa: S310 - nothing but http and https
 
 
 def token_provider(sasl: Sasl) -> AbstractTokenProvider | None:

@@ -223,3 +223,18 @@ def in_pieces(run_ids: Iterable[RunId], size: int) -> Iterable[list[RunId]]:
     """The ids, each once, in lists of that size."""
     every = list(dict.fromkeys(run_ids))
     return (every[at : at + size] for at in range(0, len(every), size))
+
+
+def unpacked(row: Any) -> tuple[int, list[bytes]]:
+    """A run's place, and its events of one batch."""
+    first, data = row
+    return first, unpack(data)
+
+
+def kept_of(row: Any, values: list[bytes]) -> Kept:
+    """All that is held of a run; ValueError where its events are not there."""
+    *position, first, last, chunks, mark = row
+    found = position_of(position)
+    if mark is None and len(values) != found.seq:
+        raise ValueError(f"{len(values)} events of run {found.run_id!r}, which has {found.seq}")
+    return Kept(found, first, last, chunks, mark, tuple(values))

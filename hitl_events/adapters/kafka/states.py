@@ -335,9 +335,11 @@ class StateFile:
         firsts = [row[6] for row in found]
         events: dict[int, list[bytes]] = {first: [] for first in firsts}
         sql = _EVENTS.format(rows.questions(len(firsts)))
-        for first, values in self._file.decoded("events", self._file.rows(sql, firsts), _unpacked):
+        for first, values in self._file.decoded(
+            "events", self._file.rows(sql, firsts), rows.unpacked
+        ):
             events[first] += values
-        return self._file.decoded("runs", found, lambda row: _kept_of(row, events[row[6]]))
+        return self._file.decoded("runs", found, lambda row: rows.kept_of(row, events[row[6]]))
 
     def _held_now(self, run_ids: Iterable[RunId]) -> dict[RunId, Held]:
         found: dict[RunId, Held] = {}
@@ -393,16 +395,3 @@ def _check(position: RunPosition, known: Held | None, added: int) -> None:
         before = position.seq - added
         problem = f"expected a batch that goes on from event {held}, found one from {before}"
         raise ImpossibleHistory(position.run_id, position.seq, problem)
-
-
-def _unpacked(row: Any) -> tuple[int, list[bytes]]:
-    first, data = row
-    return first, rows.unpack(data)
-
-
-def _kept_of(row: Any, values: list[bytes]) -> Kept:
-    *position, first, last, chunks, mark = row
-    found = rows.position_of(position)
-    if mark is None and len(values) != found.seq:
-        raise ValueError(f"{len(values)} events of run {found.run_id!r}, which has {found.seq}")
-    return Kept(found, first, last, chunks, mark, tuple(values))
