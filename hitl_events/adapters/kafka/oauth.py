@@ -65,6 +65,7 @@ class AskedToken(AbstractTokenProvider):  # type: ignore[misc]  # the driver has
             with urllib.request.urlopen(self._request(url), timeout=ASK_S) as response:  # noqa: S310 - nothing but http and https
                 answer = json.loads(response.read(ANSWER_BYTES_MAX))
         except urllib.error.HTTPError as error:
+            error.close()  # it holds the connection
             raise _no_token(f"a token from {url}", f"HTTP {error.code}") from None
         except (OSError, ValueError) as error:
             raise _no_token(f"a token from {url}", type(error).__name__) from None

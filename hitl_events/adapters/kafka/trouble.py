@@ -105,6 +105,15 @@ def new_heard() -> Heard:
     return deque(maxlen=_HEARD_MAX)
 
 
+def quiet_driver() -> None:
+    """Its log goes to our errors only: while a broker is away it has hundreds of lines a second.
+
+    For a process to call at its start. At level debug it would print keys and values, too.
+    """
+    logging.getLogger("aiokafka").propagate = False
+    logging.getLogger("aiokafka").setLevel(logging.WARNING)
+
+
 @contextmanager
 def listening(heard: Heard) -> Iterator[None]:
     """Errors that the driver logs in here, or in tasks that it starts in here, go to `heard`."""
@@ -160,7 +169,10 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 def _said(error: BaseException, settings: KafkaSettings) -> str:
     """What it says, or what the driver says of its kind, on one line."""
-    text = str(error) if error.args and isinstance(error.args[-1], str) else ""
+    last = error.args[-1] if error.args else None
+    text = last if isinstance(last, str) else ""
+    if text and isinstance(error, OSError):
+        text = str(error)  # with its number
     said = text or getattr(error, "description", "") or type(error).__name__
     return settings.scrubbed(" ".join(said.split()).rstrip("."))
 
