@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
@@ -61,7 +61,7 @@ async def made(settings: KafkaSettings, partitions: int = PARTITIONS) -> Topics:
 @asynccontextmanager
 async def started(
     settings: KafkaSettings, partition: int = 0, *, within_s: float = 10.0
-) -> AsyncIterator[TransactionalWriter]:
+) -> AsyncGenerator[TransactionalWriter]:
     """The writer of a partition, stopped in the end."""
     topics = Topics(settings.prefix)
     writer = TransactionalWriter(settings, topics.transactional_id(partition), within_s=within_s)
@@ -119,7 +119,7 @@ async def acknowledged_elsewhere(writer: TransactionalWriter, record: Outgoing) 
 
 
 @asynccontextmanager
-async def unverified(settings: KafkaSettings) -> AsyncIterator[None]:
+async def unverified(settings: KafkaSettings) -> AsyncGenerator[None]:
     """The broker takes records of transactions that their coordinator does not know."""
     admin: Any = new_admin(settings)
     await admin.start()
@@ -135,7 +135,7 @@ async def unverified(settings: KafkaSettings) -> AsyncIterator[None]:
 
 
 @contextmanager
-def frozen(cluster: Cluster) -> Iterator[Callable[[], None]]:
+def frozen(cluster: Cluster) -> Generator[Callable[[], None]]:
     """How to stop the node as SIGSTOP does; it goes on in the end."""
     _only_ours(cluster)
     try:
@@ -145,7 +145,7 @@ def frozen(cluster: Cluster) -> Iterator[Callable[[], None]]:
 
 
 @contextmanager
-def killed(cluster: Cluster) -> Iterator[Callable[[], None]]:
+def killed(cluster: Cluster) -> Generator[Callable[[], None]]:
     """How to kill the node; it is started again in the end."""
     _only_ours(cluster)
     harmed = False

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +19,7 @@ from hitl_events.adapters.kafka.ends import Ends
 from hitl_events.adapters.kafka.reader import Reader
 from hitl_events.adapters.kafka.records import Place
 from hitl_events.adapters.kafka.secret import Secret
-from hitl_events.adapters.kafka.settings import KafkaSettings, Sasl, Tls
+from hitl_events.adapters.kafka.settings import KafkaSettings, Sasl, SaslMechanism, Tls
 from hitl_events.adapters.kafka.topics import Topics
 from hitl_events.adapters.kafka.writer import Consumed, TransactionalWriter
 from hitl_events.errors import AccessDenied, AuthenticationFailed, LogUnavailable
@@ -59,7 +59,7 @@ def user_with(secured: Cluster, prefix: str, needed: tuple[Acl, ...]) -> Login:
 
 
 @contextmanager
-def soon() -> Iterator[None]:
+def soon() -> Generator[None]:
     """What is in here may not hang."""
     begun_s = time.monotonic()
     yield
@@ -210,10 +210,15 @@ async def test_making_topics_needs_the_admins_rights(secured: Cluster, prefix: s
     ],
 )
 async def test_who_is_not_let_in_hears_why(
-    secured: Cluster, prefix: str, name: str, password: str, mechanism: str, told: str
+    secured: Cluster,
+    prefix: str,
+    name: str,
+    password: str,
+    mechanism: SaslMechanism,
+    told: str,
 ) -> None:
     """The broker's own words, the variables to check, and no secret anywhere in the traceback."""
-    sasl = Sasl(mechanism=mechanism, username=name, password=Secret(password))  # type: ignore[arg-type]  # a parameter of the test
+    sasl = Sasl(mechanism=mechanism, username=name, password=Secret(password))
     settings = replace(settings_of(secured, prefix), sasl=sasl)
 
     with soon(), pytest.raises(AuthenticationFailed, match=told) as caught:

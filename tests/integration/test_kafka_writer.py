@@ -305,6 +305,7 @@ async def _until_it_fails(
 ) -> int:
     """Transactions of two records, harm after the third; how many were acknowledged."""
     acknowledged = 0
+    begun_s = time.monotonic()
     with pytest.raises(OutcomeUnknown):
         while True:
             begun_s = time.monotonic()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import zip_longest
 from typing import Any
 
@@ -25,26 +25,25 @@ class Batches:
     def __init__(self, producer: Any, records: Sequence[Outgoing]) -> None:
         self._producer = producer
         self._count = len(records)
-        self._by_place: dict[Place, list[_Batch]] = defaultdict(list)
+        by_place: dict[Place, list[_Batch]] = defaultdict(list)
         for index, record in enumerate(records):
             _check_size(record)
-            batches = self._by_place[record.place]
+            batches = by_place[record.place]
             if not batches or not batches[-1].append(record, index):
-                batches.append(_Batch(producer.create_batch()))
+                batches.append(_Batch(record.place, producer.create_batch()))
                 batches[-1].append(record, index)
+        # The second batch of a place waits until the first is on its way: so the first ones of all
+        # places go out before.
+        rounds = zip_longest(*by_place.values())
+        self._batches = [batch for round_ in rounds for batch in round_ if batch is not None]
 
     async def written(self) -> tuple[int, ...]:
-        """Send all, wait for all; the offset of each record.
-
-        The second batch of a place waits until the first is on its way: so the first ones of all
-        places go out before.
-        """
+        """Send all, wait for all; the offset of each record."""
         sent: list[tuple[_Batch, asyncio.Future[Any]]] = []
         try:
-            for batch, place in self._in_rounds():
-                future = await self._producer.send_batch(
-                    batch.builder, place.topic, partition=place.partition
-                )
+            for batch in self._batches:
+                topic, partition = batch.place
+                future = await self._producer.send_batch(batch.builder, topic, partition=partition)
                 sent.append((batch, future))
             offsets = [0] * self._count
             for batch, future in sent:
@@ -54,18 +53,12 @@ class Batches:
                 _forget(future)
         return tuple(offsets)
 
-    def _in_rounds(self) -> Iterator[tuple[_Batch, Place]]:
-        """The first batch of each place, then the second of each, and so on."""
-        for round_ in zip_longest(*self._by_place.values()):
-            for batch, place in zip(round_, self._by_place, strict=True):
-                if batch is not None:
-                    yield batch, place
-
 
 class _Batch:
     """One batch of the driver's, and which records are in it."""
 
-    def __init__(self, builder: Any) -> None:
+    def __init__(self, place: Place, builder: Any) -> None:
+        self.place = place
         self.builder = builder
         self._indices: list[int] = []
 

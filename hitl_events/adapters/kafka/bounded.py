@@ -47,9 +47,10 @@ class Bounded:
         task = asyncio.current_task()
         assert task is not None
         asked = task.cancelling()
+        bound = asyncio.timeout(within_s)
         with listening(self._heard):
             try:
-                async with asyncio.timeout(within_s) as bound:
+                async with bound:
                     return await call
             except asyncio.CancelledError:
                 if task.cancelling() > asked:

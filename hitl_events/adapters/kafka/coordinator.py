@@ -32,8 +32,8 @@ _COMMITTED = frozenset({"PrepareCommit", "CompleteCommit"})
 class _Answer(Response):  # type: ignore[misc]  # the driver has no types
     """DescribeTransactions, version 0 (KIP-664); the driver does not have it."""
 
-    API_KEY = 65
-    API_VERSION = 0
+    API_KEY = 65  # pyright: ignore[reportAssignmentType, reportIncompatibleMethodOverride]  # as the driver itself does
+    API_VERSION = 0  # pyright: ignore[reportAssignmentType, reportIncompatibleMethodOverride]  # as above
     SCHEMA = Schema(
         ("throttle_time_ms", Int32),
         (

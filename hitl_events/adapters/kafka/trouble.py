@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import ssl
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 
@@ -47,7 +47,7 @@ _UNAUTHENTICATED = (
     ssl.SSLError,
 )
 _TOO_LARGE = (driver.MessageSizeTooLargeError, driver.RecordListTooLargeError)
-_RESOURCES = {
+_RESOURCES: Mapping[type[BaseException], tuple[str, str | None]] = {
     driver.TopicAuthorizationFailedError: ("topic", None),
     driver.GroupAuthorizationFailedError: ("group", "READ"),
     driver.TransactionalIdAuthorizationFailed: ("transactional id", "WRITE"),
@@ -115,7 +115,7 @@ def quiet_driver() -> None:
 
 
 @contextmanager
-def listening(heard: Heard) -> Iterator[None]:
+def listening(heard: Heard) -> Generator[None, None, None]:
     """Errors that the driver logs in here, or in tasks that it starts in here, go to `heard`."""
     token = _LISTENER.set(heard)
     try:
