@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
-from aiokafka import partitioner
+from aiokafka.partitioner import murmur2 as of_the_driver
 from hypothesis import given, strategies as st
 
 from hitl_events.adapters.kafka.partitioning import murmur2, partition_of
-
-driver: Any = partitioner
 
 
 @given(st.binary(max_size=200))
 def test_every_key_hashes_as_elsewhere(key: bytes) -> None:
     """Of any length, also those that are no multiple of four."""
-    assert murmur2(key) == driver.murmur2(key)
+    assert murmur2(key) == of_the_driver(key)
 
 
 @pytest.mark.parametrize(
