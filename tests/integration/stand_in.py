@@ -14,7 +14,7 @@ from hitl_events.adapters.avro import AvroCodec
 from hitl_events.domain.token import TokenKeys
 from hitl_events.domain.values import value
 from hitl_events.embedded import Runtime, Setting
-from hitl_services.cli.modules import load_recipes
+from hitl_services.modules import load_recipes
 from tests.kafka.cluster import Cluster
 from tests.kafka.records import Outgoing, Record
 

@@ -15,10 +15,10 @@ from hitl_events.domain.values import value
 from hitl_events.embedded import Runtime, Setting
 from hitl_events.recipes.recipe import Recipe
 from hitl_services.cli.answer import shown
-from hitl_services.cli.modules import load_recipes
 from hitl_services.cli.progress import Spinner
 from hitl_services.cli.screen import Screen
 from hitl_services.cli.settings import Settings
+from hitl_services.modules import load_recipes
 
 Act: TypeAlias = Callable[[Runtime], Awaitable[Outcome]]
 

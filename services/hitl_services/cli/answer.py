@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from hitl_events.adapters.system import SystemClock
 from hitl_events.domain.outcome import Outcome
-from hitl_services.cli.failure import DONE, REFUSED, one_line
 from hitl_services.cli.pages import OutcomePage
 from hitl_services.cli.screen import Screen
 from hitl_services.cli.settings import Settings
+from hitl_services.failure import DONE, REFUSED, one_line
 
 
 def shown(screen: Screen, settings: Settings, outcome: Outcome) -> int:

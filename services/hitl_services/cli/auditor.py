@@ -21,15 +21,15 @@ from hitl_events.recipes.book import Book
 from hitl_events.runtime.watchdog import Watchdog
 from hitl_services.cli.answer import shown
 from hitl_services.cli.display import summary
-from hitl_services.cli.failure import DIVERGED, DONE, one_line
-from hitl_services.cli.modules import load_recipes
 from hitl_services.cli.opening import opened
 from hitl_services.cli.pages import STYLES
 from hitl_services.cli.progress import progress
 from hitl_services.cli.screen import Line, Screen
 from hitl_services.cli.settings import Settings
 from hitl_services.cli.store import Store, start_of, token_keys
-from hitl_services.cli.text import counted, harmless, harmless_lines, quoted, wrapped
+from hitl_services.failure import DIVERGED, DONE, one_line
+from hitl_services.modules import load_recipes
+from hitl_services.text import counted, harmless, harmless_lines, quoted, wrapped
 
 _SHOWN_MAX = 100
 """Runs on a page that do not fit: the first ones tell what was changed."""

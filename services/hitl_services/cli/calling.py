@@ -16,11 +16,11 @@ from hitl_events.domain.outcome import Outcome, as_json
 from hitl_events.domain.token import TokenKeys
 from hitl_events.errors import InvalidInput
 from hitl_services.cli.answer import shown
-from hitl_services.cli.failure import DONE, UNREACHABLE, one_line
 from hitl_services.cli.progress import Spinner
 from hitl_services.cli.screen import Screen
 from hitl_services.cli.settings import Settings
 from hitl_services.cli.store import token_keys
+from hitl_services.failure import DONE, UNREACHABLE, one_line
 
 Make: TypeAlias = Callable[[Calls], Call]
 

@@ -10,12 +10,12 @@ from hitl_events.errors import InvalidInput, UnknownRecipe
 from hitl_events.recipes.book import Book
 from hitl_events.recipes.recipe import Recipe
 from hitl_events.recipes.values import json_schema
-from hitl_services.cli.failure import DONE
-from hitl_services.cli.modules import load_recipes
 from hitl_services.cli.screen import Line, Screen
 from hitl_services.cli.settings import Settings
 from hitl_services.cli.tables import columns, laid_out
-from hitl_services.cli.text import cut, harmless
+from hitl_services.failure import DONE
+from hitl_services.modules import load_recipes
+from hitl_services.text import cut, harmless
 
 
 def recipes(screen: Screen, settings: Settings) -> int:

@@ -21,11 +21,11 @@ from hitl_events.errors import InvalidInput
 from hitl_events.ports import DeadLetter, InboundRecord
 from hitl_services.cli.acts import outcome_of
 from hitl_services.cli.answer import shown
-from hitl_services.cli.failure import DONE
 from hitl_services.cli.letter_pages import as_json, page, table, whole_as_json
 from hitl_services.cli.screen import Screen
 from hitl_services.cli.settings import Settings
 from hitl_services.cli.store import embedded_log
+from hitl_services.failure import DONE
 
 
 def listed(screen: Screen, settings: Settings, limit: int | None) -> int:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import cast
 
-from hitl_services.cli.text import cut, harmless, harmless_lines
+from hitl_services.text import cut, harmless, harmless_lines
 
 _INDENT = "  "
 _TEXT_LINES_MAX = 2000

@@ -12,13 +12,13 @@ from typing import IO
 
 from hitl_events.audit.export import End, export_line, spelt
 from hitl_events.errors import HitlError, InvalidInput
-from hitl_services.cli.failure import DONE
 from hitl_services.cli.opening import opened
 from hitl_services.cli.progress import progress
 from hitl_services.cli.screen import Screen
 from hitl_services.cli.settings import Settings
 from hitl_services.cli.store import Store
-from hitl_services.cli.text import counted, quoted
+from hitl_services.failure import DONE
+from hitl_services.text import counted, quoted
 
 Write = Callable[[bytes], object]
 

@@ -12,7 +12,7 @@ from hitl_events.domain.values import iso
 from hitl_events.ports import DeadLetter
 from hitl_services.cli.screen import Line
 from hitl_services.cli.tables import columns, laid_out
-from hitl_services.cli.text import age, clock, harmless, harmless_lines, without_tokens
+from hitl_services.text import age, clock, harmless, harmless_lines, without_tokens
 
 Number: TypeAlias = int | str
 """By which one is named: counted, or `PARTITION:OFFSET` in a topic."""

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from hitl_events.errors import HitlError
 
 if TYPE_CHECKING:
-    from hitl_services.cli.failure import Failure
     from hitl_services.cli.screen import Screen
+    from hitl_services.failure import Failure
 
 _LINGER_S = 0.2
 
@@ -46,7 +46,7 @@ def run_line(arguments: Sequence[str]) -> int:
 
 def _guarded(screen: Screen, arguments: Sequence[str]) -> int:
     """The exit code of the work, or of what kept it from being done."""
-    from hitl_services.cli import failure
+    from hitl_services import failure
     from hitl_services.cli.app import USAGE_ERROR, parsed, usage_problem
 
     try:

@@ -11,7 +11,7 @@ from hitl_events.domain.diagnostics import Diagnostic
 from hitl_events.domain.outcome import Outcome
 from hitl_services.cli.display import in_a_line, summary
 from hitl_services.cli.screen import Line
-from hitl_services.cli.text import age, clock, harmless, until
+from hitl_services.text import age, clock, harmless, until
 
 SHORT_LINES_MAX = 12
 """Of a draft after `run`: a screen has 24 lines, and the commands must stay in sight."""

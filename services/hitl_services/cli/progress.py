@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from hitl_events.adapters.system import SystemClock
-from hitl_services.cli.text import harmless
+from hitl_services.text import harmless
 
 if TYPE_CHECKING:
     from rich.status import Status

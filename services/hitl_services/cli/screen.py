@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TextIO, TypeAlias
 
 from hitl_events.errors import HitlError
-from hitl_services.cli.text import harmless_json
+from hitl_services.text import harmless_json
 
 Part: TypeAlias = str | tuple[str, str]
 """Text, or text and its style in the words of rich (`bold red`)."""

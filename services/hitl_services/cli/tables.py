@@ -10,7 +10,7 @@ from hitl_services.cli.display import summary
 from hitl_services.cli.pages import STYLES
 from hitl_services.cli.rows import OpenGate, RunRow
 from hitl_services.cli.screen import Line
-from hitl_services.cli.text import age, cells, cut, harmless, padded, until
+from hitl_services.text import age, cells, cut, harmless, padded, until
 
 DRAFT_LINES_MAX = 4
 _GAP = "  "

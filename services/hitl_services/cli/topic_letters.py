@@ -14,11 +14,11 @@ from hitl_events.client.letters import DeadLetterTopic, Letter
 from hitl_events.errors import InvalidInput
 from hitl_events.ports import DeadLetter, InboundKind
 from hitl_services.cli.calling import called
-from hitl_services.cli.failure import DONE
 from hitl_services.cli.letter_pages import as_json, page, table, whole_as_json
 from hitl_services.cli.screen import Screen
 from hitl_services.cli.settings import Settings
-from hitl_services.cli.text import quoted
+from hitl_services.failure import DONE
+from hitl_services.text import quoted
 
 LISTED = 1000
 """Unless `--limit` says otherwise: some pages; the topic may hold 90 days of them."""

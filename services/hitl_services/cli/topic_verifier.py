@@ -16,7 +16,7 @@ from hitl_events.client.topic import EventTopic
 from hitl_events.domain.values import RUN_ID
 from hitl_services.cli.progress import progress
 from hitl_services.cli.screen import Screen
-from hitl_services.cli.text import quoted
+from hitl_services.text import quoted
 
 
 async def verify_topic(

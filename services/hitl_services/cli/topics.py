@@ -12,10 +12,10 @@ from hitl_events.adapters.kafka.follower import Follower
 from hitl_events.adapters.kafka.settings import KafkaSettings
 from hitl_events.adapters.kafka.topics import Topics
 from hitl_events.errors import InvalidInput
-from hitl_services.cli.failure import DONE
 from hitl_services.cli.screen import Line, Screen
 from hitl_services.cli.settings import Settings
-from hitl_services.cli.text import counted, harmless
+from hitl_services.failure import DONE
+from hitl_services.text import counted, harmless
 
 
 def create(

@@ -1,33 +1,21 @@
-"""What users type, as values: durations, numbers, JSON. `InvalidInput` says what was expected."""
+"""What users type, as values: numbers, JSON, choices. `InvalidInput` says what was expected."""
 
 from __future__ import annotations
 
 import re
 import sys
-from datetime import timedelta
 from pathlib import Path
 from typing import BinaryIO
 
 from hitl_events.errors import InvalidInput
-from hitl_services.cli.text import quoted
+from hitl_services.text import quoted
 
 INPUT_BYTES_MAX = 4 * 1024 * 1024
 """Read of a file or stdin: a record may have 256 KiB; generously indented, 16 times that."""
 TOKEN_BYTES_MAX = 4096
 """Of a token on stdin: 200 and whatever a shell adds; more is none."""
 
-_DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?)([smhd]?)")
 _NUMBER = re.compile(r"[0-9]{1,18}")
-_UNITS = {"": "seconds", "s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-
-
-def duration(text: str, option: str) -> timedelta:
-    """Seconds, or `90s`, `15m`, `2h`, `7d`."""
-    found = _DURATION.fullmatch(text.strip())
-    if found is None:
-        wanted = f"expected seconds or a duration such as 90s, 15m, 2h or 7d as {option}"
-        raise InvalidInput(f"{wanted}, found {quoted(text)}")
-    return timedelta(**{_UNITS[found[2]]: float(found[1])})
 
 
 def number(text: str, option: str, *, least: int = 1) -> int:

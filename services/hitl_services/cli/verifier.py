@@ -14,12 +14,11 @@ from hitl_events.audit.report import Problem, Problems, VerifyReport
 from hitl_events.domain.values import RunId
 from hitl_events.errors import CorruptLog, LogUnavailable
 from hitl_events.ports import RunPosition
-from hitl_services.cli.failure import BROKEN_CHAIN, DONE, one_line
 from hitl_services.cli.progress import progress
 from hitl_services.cli.screen import Line, Screen
 from hitl_services.cli.settings import Settings
 from hitl_services.cli.store import embedded_log
-from hitl_services.cli.text import counted, harmless, quoted
+from hitl_services.text import counted, harmless, quoted
 
 _SHOWN_MAX = 100
 """Problems on a page: the first tells what happened; `--json` has all of them."""

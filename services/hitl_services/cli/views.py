@@ -16,7 +16,6 @@ from hitl_events.domain.values import value
 from hitl_events.errors import InvalidInput
 from hitl_events.ports import RunPosition
 from hitl_services.cli.display import in_a_line
-from hitl_services.cli.failure import DONE
 from hitl_services.cli.opening import opened
 from hitl_services.cli.pages import STYLES, OutcomePage
 from hitl_services.cli.progress import progress
@@ -25,7 +24,8 @@ from hitl_services.cli.screen import Line, Screen
 from hitl_services.cli.settings import Settings
 from hitl_services.cli.store import Store, start_of, token_keys
 from hitl_services.cli.tables import pending_page, runs_page
-from hitl_services.cli.text import clock, counted
+from hitl_services.failure import DONE
+from hitl_services.text import clock, counted
 
 _HIDDEN = frozenset({"gate_id", "draft_digest", "duration_us"})
 _DULL = (["occurrence", 1], ["attempt", 1], ["kind", "step"], ["identity", "claimed"])

@@ -9,7 +9,7 @@ from hypothesis import given, strategies
 
 from hitl_services.cli.display import in_a_line, summary
 from hitl_services.cli.tables import columns, laid_out
-from hitl_services.cli.text import cells
+from hitl_services.text import cells
 
 JSON = strategies.recursive(
     strategies.none() | strategies.booleans() | strategies.integers() | strategies.text(),

@@ -35,8 +35,9 @@ def pending(
     def work(screen: Screen, settings: Settings) -> int:
         check_from_topic(settings, from_topic=from_topic)
         from hitl_services.cli import values, views
+        from hitl_services.durations import duration
 
-        waited = None if older_than is None else values.duration(older_than, "--older-than")
+        waited = None if older_than is None else duration(older_than, "--older-than")
         at_most = None if limit is None else values.number(limit, "--limit")
         wanted = views.Wanted(recipe=recipe, older_than=waited, limit=at_most)
         return views.pending(screen, settings, wanted)

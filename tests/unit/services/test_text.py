@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given, strategies
 
-from hitl_services.cli.text import (
+from hitl_services.text import (
     age,
     cells,
     cut,

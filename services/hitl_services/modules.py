@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from hitl_events.errors import InvalidInput
-from hitl_services.cli.text import quoted
+from hitl_services.text import quoted
 
 if TYPE_CHECKING:
     from hitl_events.recipes.recipe import Recipe

@@ -22,7 +22,7 @@ from hitl_events.errors import (
     UnknownRecipe,
     UnknownRun,
 )
-from hitl_services.cli.text import harmless, without_tokens
+from hitl_services.text import harmless, without_tokens
 
 LINE_CHARS_MAX = 2000
 

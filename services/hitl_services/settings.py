@@ -1,0 +1,237 @@
+"""Settings by their names: options, then the environment, then `hitl.toml` beside us.
+
+One parser for the command line and for every process; it knows neither of them. Each error is one
+line that names the variable.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import field
+from datetime import timedelta
+from pathlib import Path
+from typing import Literal, TypeAlias, cast
+
+from hitl_events.domain.values import value
+from hitl_events.errors import InvalidInput
+from hitl_services.durations import duration
+from hitl_services.text import harmless, quoted
+
+FILE = "hitl.toml"
+FILE_BYTES_MAX = 64 * 1024
+KEY_BYTES_MIN = 32
+DEFAULT_DIRECTORY = ".hitl"
+DEFAULT_INSTANCE = "engine"
+ENDED_KEEP = timedelta(days=30)
+"""The longest retention of an inbound topic: a repeat can not come from further back."""
+PORT_MAX = 65_535
+
+Look: TypeAlias = Callable[[str], str | None]
+"""The text of a setting by its full name; None where nothing sets it."""
+LogFormat: TypeAlias = Literal["json", "console"]
+LogLevel: TypeAlias = Literal["debug", "info", "warning", "error"]
+
+NAMES = frozenset(
+    f"HITL_{name}"
+    for name in (
+        "DATA",
+        "ENDED_KEEP",
+        "GROUP",
+        "GROUP_INSTANCE_ID",
+        "KAFKA_BOOTSTRAP",
+        "KAFKA_SASL_MECHANISM",
+        "KAFKA_SASL_OAUTH_SCOPE",
+        "KAFKA_SASL_OAUTH_TOKEN_FILE",
+        "KAFKA_SASL_OAUTH_TOKEN_URL",
+        "KAFKA_SASL_PASSWORD",
+        "KAFKA_SASL_USERNAME",
+        "KAFKA_SECURITY_PROTOCOL",
+        "KAFKA_SSL_CAFILE",
+        "KAFKA_SSL_CERTFILE",
+        "KAFKA_SSL_KEYFILE",
+        "KAFKA_SSL_KEY_PASSWORD",
+        "LOG_FORMAT",
+        "LOG_LEVEL",
+        "METRICS_PORT",
+        "READ_MODEL",
+        "RECIPES",
+        "SCHEMA_REGISTRY",
+        "STATE_DIR",
+        "TOKEN_KEY",
+        "TOKEN_KEYS_OLD",
+        "TOPIC_PREFIX",
+    )
+)
+"""Every name that `hitl.toml` may set; one that is misspelt must not be lost in silence."""
+
+SECRETS = (
+    "HITL_TOKEN_KEY",
+    "HITL_TOKEN_KEYS_OLD",
+    "HITL_KAFKA_SASL_PASSWORD",
+    "HITL_KAFKA_SSL_KEY_PASSWORD",
+)
+"""Names whose values no log line may hold."""
+
+
+@value
+class LogSettings:
+    """How log lines look, and from which level on they are written."""
+
+    format: LogFormat = "json"
+    level: LogLevel = "info"
+
+
+@value
+class ProcessSettings:
+    """What every long-lived process is told.
+
+    `metrics_port` None: no `/livez`, `/readyz` and `/metrics`; 0: any free port. `state_dir` is
+    where a process keeps what it can make again. `secrets` are texts that no log line may hold.
+    """
+
+    directory: Path
+    state_dir: Path
+    recipes: tuple[str, ...]
+    token_keys: tuple[bytes, ...] = field(repr=False)
+    log: LogSettings
+    metrics_port: int | None
+    ended_keep: timedelta
+    secrets: tuple[str, ...] = field(repr=False)
+
+
+def process_settings(look: Look) -> ProcessSettings:
+    """`InvalidInput`, naming the variable, for a value that does not fit."""
+    directory = data_directory(look)
+    instance = look("HITL_GROUP_INSTANCE_ID") or DEFAULT_INSTANCE
+    keep = look("HITL_ENDED_KEEP")
+    return ProcessSettings(
+        directory=directory,
+        state_dir=Path(look("HITL_STATE_DIR") or directory / "state" / _as_folder(instance)),
+        recipes=recipe_modules(look),
+        token_keys=token_keys(look, required=look("HITL_KAFKA_BOOTSTRAP") is not None),
+        log=log_settings(look),
+        metrics_port=_port(look, "HITL_METRICS_PORT"),
+        ended_keep=ENDED_KEEP if keep is None else duration(keep, "HITL_ENDED_KEEP"),
+        secrets=tuple(part for name in SECRETS for part in split([look(name) or ""])),
+    )
+
+
+def lookup(
+    options: Mapping[str, str] | None = None, environment: Mapping[str, str] | None = None
+) -> Look:
+    """Options (by the names of their variables), then the environment, then the file.
+
+    A variable that is set to nothing counts as not set, as in a shell's `${NAME:-}`; a token key
+    that is, is refused: a secret that got lost must not void all tokens.
+    """
+    given = options or {}
+    variables = os.environ if environment is None else environment
+    held = _of_file(Path(FILE))
+    if variables.get("HITL_TOKEN_KEY") == "":
+        raise _short_key("HITL_TOKEN_KEY", 0)
+    return lambda name: given.get(name) or variables.get(name) or held.get(name) or None
+
+
+def data_directory(look: Look) -> Path:
+    """`HITL_DATA`, else `.hitl`."""
+    text = look("HITL_DATA") or DEFAULT_DIRECTORY
+    if "\0" in text:
+        raise InvalidInput(f"expected a directory as HITL_DATA, found {quoted(text)}")
+    return Path(text)
+
+
+def recipe_modules(look: Look) -> tuple[str, ...]:
+    """`HITL_RECIPES`, separated by commas."""
+    return split([look("HITL_RECIPES") or ""])
+
+
+def log_settings(look: Look) -> LogSettings:
+    """`HITL_LOG_FORMAT` and `HITL_LOG_LEVEL`, in any case."""
+    form = _choice(look, "HITL_LOG_FORMAT", ("json", "console"))
+    level = _choice(look, "HITL_LOG_LEVEL", ("debug", "info", "warning", "error"))
+    return LogSettings(
+        format=cast("LogFormat", form or "json"), level=cast("LogLevel", level or "info")
+    )
+
+
+def token_keys(look: Look, *, required: bool = False) -> tuple[bytes, ...]:
+    """The key that issues first, then the old ones, which are separated by commas."""
+    key = look("HITL_TOKEN_KEY")
+    old = split([look("HITL_TOKEN_KEYS_OLD") or ""])
+    if key is None and required:
+        wanted = f"expected HITL_TOKEN_KEY, a text of at least {KEY_BYTES_MIN} bytes, found none"
+        raise InvalidInput(f"{wanted}; all processes of a cluster need the same one")
+    if key is None and old:
+        raise InvalidInput("expected HITL_TOKEN_KEY beside HITL_TOKEN_KEYS_OLD, found none")
+    named = [("HITL_TOKEN_KEY", key)] if key is not None else []
+    named += [("HITL_TOKEN_KEYS_OLD", each) for each in old]
+    keys = [(name, text.encode("utf-8", "surrogateescape")) for name, text in named]
+    for name, data in keys:
+        if len(data) < KEY_BYTES_MIN:
+            raise _short_key(name, len(data))
+    return tuple(data for _, data in keys)
+
+
+def split(given: Sequence[str]) -> tuple[str, ...]:
+    """The parts of texts that are separated by commas."""
+    parts = [part.strip() for text in given for part in text.split(",")]
+    return tuple(part for part in parts if part)
+
+
+def _of_file(path: Path) -> dict[str, str]:
+    """What `hitl.toml` sets: `HITL_DATA = "..."` or, shorter, `data = "..."`."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(FILE_BYTES_MAX)
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise InvalidInput(f"expected a readable {FILE}, found: {error.strerror}") from None
+    import tomllib
+
+    try:
+        held = tomllib.loads(data.decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InvalidInput(f"expected TOML in {FILE}, found: {harmless(str(error))}") from None
+    return dict(_setting(name, entry) for name, entry in held.items())
+
+
+def _setting(name: str, entry: object) -> tuple[str, str]:
+    full = name.upper() if name.upper().startswith("HITL_") else f"HITL_{name.upper()}"
+    if full not in NAMES:
+        raise InvalidInput(f"expected names of settings in {FILE}, found {quoted(name)}")
+    if isinstance(entry, list):
+        entry = ",".join(map(str, entry))  # pyright: ignore[reportUnknownArgumentType]  # TOML: any list
+    if isinstance(entry, bool) or not isinstance(entry, str | int):
+        raise InvalidInput(f"expected a text as {name} in {FILE}, found {type(entry).__name__}")
+    return full, str(entry)
+
+
+def _as_folder(instance: str) -> str:
+    """An instance's name as that of a folder: it may hold what no path part can."""
+    return "".join(char if char.isalnum() or char in "._-" else "_" for char in instance).strip(".")
+
+
+def _choice(look: Look, name: str, choices: tuple[str, ...]) -> str | None:
+    """One of a few words, in any case."""
+    found = look(name)
+    if found is not None and found.lower() not in choices:
+        wanted = f"{', '.join(choices[:-1])} or {choices[-1]}"
+        raise InvalidInput(f"expected {name} to be {wanted}, found {quoted(found)}")
+    return None if found is None else found.lower()
+
+
+def _port(look: Look, name: str) -> int | None:
+    found = look(name)
+    if found is None:
+        return None
+    if not re.fullmatch("[0-9]{1,5}", found) or int(found) > PORT_MAX:
+        raise InvalidInput(f"expected a port, 0 to {PORT_MAX}, as {name}, found {quoted(found)}")
+    return int(found)
+
+
+def _short_key(name: str, length: int) -> InvalidInput:
+    wanted = f"expected a text of at least {KEY_BYTES_MIN} bytes as {name}"
+    return InvalidInput(f"{wanted}, found one of {length}")
