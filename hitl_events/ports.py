@@ -89,7 +89,8 @@ class RunPosition:
     """What the log keeps by key of a run: its head and what wakes it.
 
     `due` is its earliest timer, `busy` says that steps of it are to run (a new owner takes it up).
-    `ended` is the state of a run that has ended, for logs that keep of it an end mark only.
+    `ended` is the state of a run that has ended, for logs that keep of it an end mark only; `gates`
+    the number of its open gates, for logs that count them.
     """
 
     run_id: RunId
@@ -99,6 +100,7 @@ class RunPosition:
     due: datetime | None
     busy: bool
     ended: RunState | None = field(default=None, compare=False, repr=False)
+    gates: int = field(default=0, compare=False, repr=False)
 
 
 @value

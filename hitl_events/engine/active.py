@@ -23,6 +23,7 @@ class ActiveRun:
         "delivered",
         "driver",
         "events",
+        "gates",
         "head",
         "held_until",
         "left",
@@ -41,6 +42,7 @@ class ActiveRun:
         self.head = NO_DIGEST
         self.driver: RecipeDriver | None = None
         self.delivered = 0
+        self.gates = 0
         self.running: dict[StepKey, int] = {}
         self.requests: dict[StepKey, StepRequest] = {}
         self.left = False
@@ -79,6 +81,8 @@ class ActiveRun:
             self.events.append(event)
         if self.state is not None and self.state.ended:
             self.trim()
+        elif self.state is not None:
+            self.gates = len(self.state.pending)
 
     def record(self, event: Event, now: datetime, codec: Codec) -> None:
         """Give an event its place in the run, and apply it."""
@@ -113,6 +117,7 @@ class ActiveRun:
             # a run that is left here (to its own owner) may have more to do than its events say
             busy=word in {"running", "blocked"} or bool(self.running) or self.left,
             ended=run if run.ended else None,
+            gates=0 if run.ended else len(run.pending),
         )
 
     @property

@@ -146,6 +146,7 @@ class Engine:
                 self._submission(entry, active)
             case StepReport():
                 if active is not None:
+                    self._turn.reports.append(entry)
                     self._append(active, self._drive.report(active, entry, self._now))
             case Due():
                 if active is not None:
@@ -263,7 +264,10 @@ class Engine:
         """Put the run's new events and steps into the batch, all of them at once."""
         turn = self._turn
         turn.starts += starts
+        turn.states[active.run_id] = active.run
         turn.touched[active.run_id] = position = active.position()
+        turn.gates += position.gates - active.gates
+        active.gates = position.gates
         if active.unwritten:
             turn.batch.events.extend(active.unwritten)
             active.unwritten = []

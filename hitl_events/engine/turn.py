@@ -3,14 +3,30 @@
 from __future__ import annotations
 
 from hitl_events.domain.values import RunId
-from hitl_events.engine.inputs import Input, StepStart
+from hitl_events.domain.state import RunState
+from hitl_events.engine.inputs import Input, StepReport, StepStart
 from hitl_events.ports import Answer, EffectBatch, RunPosition
 
 
 class Turn:
-    """`batch` is to be written in one transaction; the rest is done after it, never before."""
+    """`batch` is to be written in one transaction; the rest is done after it, never before.
 
-    __slots__ = ("answers", "batch", "changed", "deferred", "faults", "starts", "touched")
+    For whoever observes: `reports` of steps, by how many more gates are open after it than before
+    (`gates`), and the `states` after it of the runs it touched, to read.
+    """
+
+    __slots__ = (
+        "answers",
+        "batch",
+        "changed",
+        "deferred",
+        "faults",
+        "gates",
+        "reports",
+        "starts",
+        "states",
+        "touched",
+    )
 
     def __init__(self) -> None:
         self.batch = EffectBatch()
@@ -20,6 +36,9 @@ class Turn:
         self.touched: dict[RunId, RunPosition] = {}
         self.deferred: list[Input] = []
         self.faults: list[tuple[RunId | None, Exception]] = []
+        self.reports: list[StepReport] = []
+        self.gates = 0
+        self.states: dict[RunId, RunState] = {}
 
     @property
     def empty(self) -> bool:
