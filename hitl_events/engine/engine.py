@@ -84,7 +84,7 @@ class Engine:
 
     def take(self, inputs: Iterable[Input], now: datetime) -> Turn:
         """Rule on the inputs in order; nothing of it is true before `batch` is written."""
-        turn = self._turn = Turn()
+        turn = self._turn = Turn(self._tools.partition)
         self._now = now
         tainted: set[RunId] = set()
         for entry in inputs:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from hitl_events.domain.values import RunId
 from hitl_events.domain.state import RunState
+from hitl_events.domain.values import RunId
 from hitl_events.engine.inputs import Input, StepReport, StepStart
 from hitl_events.ports import Answer, EffectBatch, RunPosition
 
@@ -11,8 +11,8 @@ from hitl_events.ports import Answer, EffectBatch, RunPosition
 class Turn:
     """`batch` is to be written in one transaction; the rest is done after it, never before.
 
-    For whoever observes: `reports` of steps, by how many more gates are open after it than before
-    (`gates`), and the `states` after it of the runs it touched, to read.
+    For whoever observes: the `partition`, `reports` of steps, by how many more gates are open after
+    it than before (`gates`), and the `states` after it of the runs it touched, to read.
     """
 
     __slots__ = (
@@ -22,13 +22,15 @@ class Turn:
         "deferred",
         "faults",
         "gates",
+        "partition",
         "reports",
         "starts",
         "states",
         "touched",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, partition: int = 0) -> None:
+        self.partition = partition
         self.batch = EffectBatch()
         self.starts: list[StepStart] = []
         self.answers: list[tuple[int, Answer]] = []

@@ -76,28 +76,30 @@ class Spread:
     def __init__(self, name: str, text: str, labels: Labels, bounds: Sequence[float]) -> None:
         self.name, self.text, self.labels = name, text, labels
         self.bounds = tuple(bounds)
-        self.held: dict[Labels, tuple[list[int], list[float]]] = {}
+        self.held: dict[Labels, list[float]] = {}
         if not labels:
             self._of(labels)
 
     def observe(self, value: float, *labels: str) -> None:
         """One more value."""
-        counts, total = self.held.get(labels) or self._of(labels)
-        counts[bisect_left(self.bounds, value)] += 1
-        total[0] += value
+        held = self.held.get(labels) or self._of(labels)
+        held[bisect_left(self.bounds, value)] += 1
+        held[-1] += value
 
-    def _of(self, labels: Labels) -> tuple[list[int], list[float]]:
+    def _of(self, labels: Labels) -> list[float]:
+        """A count for each bucket and one for what is beyond them, then the sum of the values."""
         if len(self.held) >= SERIES_MAX:
             labels = (OTHER,) * len(self.labels)
-        return self.held.setdefault(labels, ([0] * (len(self.bounds) + 1), [0.0]))
+        return self.held.setdefault(labels, [0] * (len(self.bounds) + 2))
 
     def family(self) -> Family:
         """What a scrape is told."""
         family = HistogramMetricFamily(self.name, self.text, labels=self.labels)
         ends = [*map(str, map(float, self.bounds)), "+Inf"]
-        for labels, (counts, total) in sorted(self.held.copy().items()):
-            buckets = list(zip(ends, accumulate(counts.copy()), strict=True))
-            family.add_metric(labels, buckets, total[0])
+        for labels, held in sorted(self.held.copy().items()):
+            *counts, total = held
+            buckets = list(zip(ends, accumulate(counts), strict=True))
+            family.add_metric(labels, buckets, total)
         return family
 
 
