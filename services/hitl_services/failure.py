@@ -32,6 +32,8 @@ USAGE = 2
 DIVERGED = 3
 BROKEN_CHAIN = 4
 UNREACHABLE = 5
+CRASHED = 70
+"""Of a process: a defect, a standstill, an end that hangs. Its supervisor starts it again."""
 INTERRUPTED = 130
 
 _KINDS: Mapping[type[HitlError], tuple[int, str]] = {
@@ -41,6 +43,8 @@ _KINDS: Mapping[type[HitlError], tuple[int, str]] = {
     NotSerialisable: (USAGE, "command.usage"),
     RecipeError: (USAGE, "recipe.invalid"),
     ReadOnlyLog: (USAGE, "log.read_only"),
+    TopicDiffers: (USAGE, "log.differs"),
+    OffsetOutside: (UNREACHABLE, "log.differs"),
     LogUnavailable: (UNREACHABLE, "log.unavailable"),
     Fenced: (UNREACHABLE, "log.unavailable"),
     CorruptLog: (UNREACHABLE, "log.corrupt"),

@@ -15,7 +15,7 @@ from contextlib import suppress
 from functools import partial
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from socketserver import BaseServer
+from socketserver import BaseRequestHandler, BaseServer
 from typing import Any, TypeAlias
 
 from hitl_events.adapters.system import SystemClock
@@ -56,33 +56,32 @@ _Request: TypeAlias = socket.socket | tuple[bytes, socket.socket]
 
 
 class HealthServer:
-    """Listens from `start` to `stop`."""
+    """Has its port from the beginning, on all interfaces; answers from `start` to `stop`.
 
-    def __init__(self, questions: Questions) -> None:
-        self._questions = questions
-        self._server: _Server | None = None
+    `InvalidInput` names HITL_METRICS_PORT where the port can not be had; 0 takes any free one.
+    """
 
-    def start(self, port: int) -> int:
-        """Listen on all interfaces; the port (the free one that was found for 0).
-
-        `InvalidInput` names HITL_METRICS_PORT where the port can not be had.
-        """
+    def __init__(self, port: int) -> None:
         try:
-            self._server = _Server(port, self._questions)
+            self._server = _Server(port)
         except OSError as error:
             wanted = f"expected HITL_METRICS_PORT to be a free port, found {port}"
             raise InvalidInput(f"{wanted}: {error.strerror}; name another one") from None
-        threading.Thread(
-            target=self._server.serve_forever, args=(_POLL_S,), name="hitl-health", daemon=True
-        ).start()
-        return int(self._server.server_address[1])
+        self.port = int(self._server.server_address[1])
+        self._started = False
+
+    def start(self, questions: Questions) -> None:
+        """Answer, on threads of its own."""
+        self._server.ask(questions)
+        self._started = True
+        serve = partial(self._server.serve_forever, _POLL_S)
+        threading.Thread(target=serve, name="hitl-health", daemon=True).start()
 
     def stop(self) -> None:
         """Listen no more; requests that are under way are left to their bound."""
-        server, self._server = self._server, None
-        if server is not None:
-            server.shutdown()
-            server.server_close()
+        if self._started:
+            self._server.shutdown()
+        self._server.server_close()
 
 
 class _Server(ThreadingHTTPServer):
@@ -92,14 +91,19 @@ class _Server(ThreadingHTTPServer):
     allow_reuse_address = True
     request_queue_size = CONNECTIONS_MAX
 
-    def __init__(self, port: int, questions: Questions) -> None:
-        self._failed = questions.failed
+    def __init__(self, port: int) -> None:
+        self._failed: Callable[[BaseException], None] | None = None
         self._clock = SystemClock()
         self._open: dict[_Request, float] = {}
         self._lock = threading.Lock()
         dual = socket.has_dualstack_ipv6()
         self.address_family = socket.AF_INET6 if dual else socket.AF_INET
-        super().__init__(("", port), partial(_Handler, questions))
+        super().__init__(("", port), BaseRequestHandler)
+
+    def ask(self, questions: Questions) -> None:
+        """Whom to ask."""
+        self._failed = questions.failed
+        self.RequestHandlerClass = partial(_Handler, questions)
 
     def server_bind(self) -> None:
         """IPv4 and IPv6 with one socket, where there are both."""
@@ -137,7 +141,7 @@ class _Server(ThreadingHTTPServer):
     def handle_error(self, request: _Request, client_address: object) -> None:
         """A client that hung up is nobody's business; what we did wrong is."""
         error = sys.exc_info()[1]
-        if error is not None and not isinstance(error, OSError):
+        if self._failed and error is not None and not isinstance(error, OSError):
             self._failed(error)
 
 

@@ -10,6 +10,7 @@ from hitl_services.settings import LogLevel
 LogName: TypeAlias = Literal[
     "decision.received",
     "decision.rejected",
+    "destructor.failed",
     "gate.closed",
     "library.message",
     "lines.omitted",
@@ -69,6 +70,7 @@ LINES: Mapping[LogName, tuple[LogLevel, str]] = {
     "step.completed": ("debug", "a step gave its output"),
     "step.failed": ("warning", "an attempt of a step failed"),
     "thread.failed": ("error", "a thread of users' code ended with an error"),
+    "destructor.failed": ("warning", "something was not closed, or failed to be"),
     "library.message": ("info", "what a library says (its own level)"),
     "lines.omitted": ("warning", "so many lines about runs were left out: too many in a second"),
 }

@@ -7,14 +7,12 @@ token and every known secret is masked in what is left. What libraries log goes 
 from __future__ import annotations
 
 import logging
-import warnings
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from contextlib import suppress
 from typing import Any, TextIO, TypeAlias
 
 import structlog
 
-from hitl_events.domain.values import value
 from hitl_services.failure import one_line
 from hitl_services.log_names import LINES, LogName
 from hitl_services.settings import LogLevel, LogSettings
@@ -125,32 +123,15 @@ class _Routed(logging.Handler):
             self._log.pass_on(_level(record.levelno), record.name, message)
 
 
-@value
-class _Before:
-    """How logging was set up."""
-
-    handlers: list[logging.Handler]
-    level: int
-
-
-def route_libraries(log: Log) -> Callable[[], None]:
-    """Send what libraries log and warn through `log`; call what it returns to undo it.
+def route_libraries(log: Log) -> None:
+    """Send what libraries log and warn through `log`.
 
     Never below `info`: drivers write whole records at `debug`, with the tokens in them.
     """
     root = logging.getLogger()
-    before = _Before(handlers=root.handlers[:], level=root.level)
     root.handlers = [_Routed(log)]
     root.setLevel(logging.INFO)
     logging.captureWarnings(capture=True)
-    warnings.simplefilter("default", ResourceWarning, append=True)
-
-    def undo() -> None:
-        root.handlers = before.handlers
-        root.setLevel(before.level)
-        logging.captureWarnings(capture=False)
-
-    return undo
 
 
 def said(error: BaseException) -> str:

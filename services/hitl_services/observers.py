@@ -1,0 +1,36 @@
+"""One who is told of turns and partitions, and tells all the others."""
+
+from __future__ import annotations
+
+from hitl_events.domain.values import RunId
+from hitl_events.engine.turn import Turn
+from hitl_events.errors import HitlError
+from hitl_services.chronicle import Chronicle
+from hitl_services.metering import Meter
+
+
+class Observers:
+    """The meter and the chronicle of a process, as one."""
+
+    def __init__(self, meter: Meter, chronicle: Chronicle) -> None:
+        self._meter = meter
+        self._chronicle = chronicle
+
+    def committed(self, turn: Turn, commit_s: float) -> None:
+        """A batch is durable."""
+        self._meter.committed(turn, commit_s)
+        self._chronicle.committed(turn, commit_s)
+
+    def fault(self, run_id: RunId | None, error: Exception) -> None:
+        """Processing a record raised."""
+        self._chronicle.fault(run_id, error)
+
+    def taken(self, partition: int, restore_s: float) -> None:
+        """A partition is served here."""
+        self._meter.taken(partition, restore_s)
+        self._chronicle.taken(partition, restore_s)
+
+    def lost(self, partition: int, error: HitlError | None) -> None:
+        """A partition is not served here any more."""
+        self._meter.lost(partition, error)
+        self._chronicle.lost(partition, error)
