@@ -18,6 +18,7 @@ import sys
 import threading
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import ExitStack, suppress
+from dataclasses import field
 from importlib.metadata import version
 from types import FrameType
 from typing import Any, TypeAlias, TypeVar
@@ -73,7 +74,7 @@ class Service:
 
     name: str
     options: Mapping[str, str]
-    bounds: Bounds = Bounds()
+    bounds: Bounds = field(default_factory=Bounds)
 
 
 def serve(service: Service, prepare: Prepare[Plan], work: Work[Plan]) -> int:
@@ -207,7 +208,8 @@ class _Frame:
         if self._log is None:
             self._say(f"expected no error, found {one_line(said(error))}; please report this line")
             return CRASHED
-        self._log.tell("process.defect", error=said(error), where=where(error), exit_code=CRASHED)
+        what = f"{type(error).__name__}: {error}"
+        self._log.tell("process.defect", error=what, where=where(error), exit_code=CRASHED)
         self._say(f"expected no error, found {type(error).__name__}; please report its log line")
         return CRASHED
 

@@ -1,0 +1,1 @@
+"""`hitl-engine`: owns partitions, takes commands and decisions, runs steps, times gates out."""

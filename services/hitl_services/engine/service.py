@@ -1,0 +1,104 @@
+"""Wiring of `hitl-engine`: settings, recipes and the cluster, in the frame of a process."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from dataclasses import field
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Protocol
+
+from hitl_events.adapters.kafka.settings import KafkaSettings
+from hitl_events.domain.token import TokenKeys
+from hitl_events.domain.values import value
+from hitl_events.errors import InvalidInput
+from hitl_events.recipes.recipe import Recipe
+from hitl_services.health import Health
+from hitl_services.modules import load_recipes
+from hitl_services.observers import Observers
+from hitl_services.places import claimed
+from hitl_services.process import Context, Service, serve
+from hitl_services.settings import Look, ProcessSettings
+
+
+class Served(Protocol):
+    """A place in the cluster: partitions come and go."""
+
+    @property
+    def ready(self) -> bool:
+        """True once the group took us in and all that it gave us is served."""
+        ...
+
+    @property
+    def partitions(self) -> Mapping[int, bool]:
+        """Partition -> whether it is served, of those that are ours."""
+        ...
+
+    async def serve(self, stop: asyncio.Event) -> None:
+        """Take part until `stop` is set."""
+        ...
+
+
+@value
+class Plan:
+    """All that the cluster needs to know of us."""
+
+    kafka: KafkaSettings
+    recipes: Sequence[Recipe]
+    keys: TokenKeys = field(repr=False)
+    ended_keep: timedelta
+
+
+class OpenCluster(Protocol):
+    """How a place in the cluster is had."""
+
+    def __call__(
+        self, plan: Plan, state_dir: Path, observer: Observers
+    ) -> AbstractAsyncContextManager[Served]:
+        """Connect, check, and be ready to `serve`; errors are `HitlError`s."""
+        ...
+
+
+def run(name: str, options: Mapping[str, str], open_cluster: OpenCluster | None = None) -> int:
+    """Serve until a signal or an error; the exit code."""
+    work = partial(_work, open_cluster=open_cluster or _open)
+    return serve(Service(name=name, options=options), _prepare, work)
+
+
+def _prepare(look: Look, settings: ProcessSettings) -> Plan:
+    """`InvalidInput`, naming the variable, before anything is connected."""
+    kafka = KafkaSettings.of(look)
+    recipes = load_recipes(settings.recipes)
+    if not recipes:
+        raise InvalidInput("expected modules of recipes as HITL_RECIPES or --recipes, found none")
+    keys = TokenKeys(settings.token_keys)
+    return Plan(kafka=kafka, recipes=recipes, keys=keys, ended_keep=settings.ended_keep)
+
+
+async def _work(context: Context, plan: Plan, *, open_cluster: OpenCluster) -> None:
+    """In the cluster until the stop; what is opened is closed in reverse."""
+    async with AsyncExitStack() as stack:
+        state_dir = stack.enter_context(claimed(context.settings.state_dir))
+        opening = open_cluster(plan, state_dir, context.observer)
+        cluster = await stack.enter_async_context(opening)
+        context.ready_when(partial(_health, cluster))
+        await cluster.serve(context.stop)
+
+
+def _health(cluster: Served) -> Health:
+    partitions = dict(cluster.partitions)
+    waiting = sorted(number for number, is_served in partitions.items() if not is_served)
+    if waiting:
+        return Health(good=False, reason=f"partitions not served yet: {waiting}")
+    if not cluster.ready:
+        return Health(good=False, reason="the group has not dealt out its partitions yet")
+    return Health(good=True, reason=f"partitions served: {len(partitions)}")
+
+
+def _open(plan: Plan, state_dir: Path, observer: Observers) -> AbstractAsyncContextManager[Served]:
+    from hitl_events.clustered import Cluster
+
+    raise NotImplementedError(Cluster)

@@ -1,0 +1,77 @@
+"""A process in the frame: its work is named by the first argument, bounds may follow (`stall_s=1`)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+import threading
+import time
+
+from hitl_events.errors import LogUnavailable
+from hitl_services.health import Health
+from hitl_services.process import Context, Service, serve
+from hitl_services.settings import Look, ProcessSettings
+from hitl_services.watch import Bounds
+
+
+async def idle(context: Context) -> None:
+    """Ready, until it is told to stop."""
+    context.ready_when(lambda: Health(good=True, reason="idle"))
+    await context.stop.wait()
+
+
+async def deaf(context: Context) -> None:
+    """Hears no stop, but a cancellation."""
+    await asyncio.Event().wait()
+
+
+async def clinging(context: Context) -> None:
+    """Hears neither."""
+    while True:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            continue
+
+
+async def standing(context: Context) -> None:
+    """Never gives the event loop back."""
+    print("standing", file=sys.stderr, flush=True)
+    while True:
+        time.sleep(0.05)  # sleep: it is the defect
+
+
+async def threaded(context: Context) -> None:
+    """Leaves a thread behind that does not end."""
+    threading.Thread(target=threading.Event().wait, name="left").start()
+
+
+async def unreachable(context: Context) -> None:
+    """Has no broker."""
+    raise LogUnavailable("expected a broker at nowhere:1, found none; start it")
+
+
+async def defective(context: Context) -> None:
+    """Has a defect, and a token in its hands; a library says something as well."""
+    logging.getLogger("aiokafka").warning("cannot reach %s", "hitl_" + "t" * 66)
+    token = "hitl_" + "t" * 66
+    raise ZeroDivisionError(f"with {token} and {context.settings.token_keys[0].decode()}")
+
+
+WORK = {
+    work.__name__: work
+    for work in (idle, deaf, clinging, standing, threaded, unreachable, defective)
+}
+
+
+def prepare(look: Look, settings: ProcessSettings) -> str:
+    """Nothing."""
+    return ""
+
+
+if __name__ == "__main__":
+    name, *pairs = sys.argv[1:]
+    bounds = {key: float(text) for key, _, text in (pair.partition("=") for pair in pairs)}
+    service = Service(name="hitl-child", options={}, bounds=Bounds(**bounds))
+    sys.exit(serve(service, prepare, lambda context, _: WORK[name](context)))

@@ -1,0 +1,99 @@
+"""Settings of processes: one parser, one line that names the variable."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from hitl_events.errors import InvalidInput
+from hitl_services.settings import LogSettings, ProcessSettings, lookup, process_settings
+
+KEY = "k" * 32
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current directory, empty."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def of(**variables: str) -> ProcessSettings:
+    return process_settings(lookup(environment=variables))
+
+
+def test_an_option_wins_over_the_environment_over_the_file(folder: Path) -> None:
+    """Each source counts only where the one before it says nothing; empty is nothing."""
+    (folder / "hitl.toml").write_text('group = "file"\ndata = "file"\n', encoding="utf-8")
+    look = lookup({"HITL_DATA": "option"}, {"HITL_DATA": "env", "HITL_RECIPES": "env"})
+
+    found = [look("HITL_DATA"), look("HITL_RECIPES"), look("HITL_GROUP"), look("HITL_READ_MODEL")]
+
+    assert found == ["option", "env", "file", None]
+    assert lookup({}, {"HITL_DATA": ""})("HITL_DATA") == "file"
+
+
+def test_without_any_setting_there_are_defaults() -> None:
+    """Logs are JSON from info on, there is no port, and the state lies beneath the data."""
+    found = of()
+
+    assert found.log == LogSettings(format="json", level="info")
+    assert found.metrics_port is None
+    assert (found.directory, found.state_dir) == (Path(".hitl"), Path(".hitl/state/engine"))
+    assert found.ended_keep == timedelta(days=30)
+
+
+def test_the_state_lies_under_the_name_of_the_instance() -> None:
+    """`$HITL_DATA/state/<instance>`, whatever is in the name; `HITL_STATE_DIR` wins."""
+    named = of(HITL_DATA="/d", HITL_GROUP_INSTANCE_ID="../a b:1")
+
+    assert named.state_dir == Path("/d/state/_a_b_1")
+    assert of(HITL_STATE_DIR="/s", HITL_GROUP_INSTANCE_ID="x").state_dir == Path("/s")
+
+
+@pytest.mark.parametrize(
+    ("text", "length"),
+    [("90", 90), ("90s", 90), ("15m", 900), ("2h", 7_200), ("7d", 604_800), ("1.5h", 5_400)],
+)
+def test_a_duration_is_seconds_or_has_a_unit(text: str, length: float) -> None:
+    """Seconds, or `s`, `m`, `h`, `d`."""
+    assert of(HITL_ENDED_KEEP=text).ended_keep == timedelta(seconds=length)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("HITL_ENDED_KEEP", "soon"),
+        ("HITL_METRICS_PORT", "http"),
+        ("HITL_METRICS_PORT", "65536"),
+        ("HITL_METRICS_PORT", "-1"),
+        ("HITL_LOG_FORMAT", "xml"),
+        ("HITL_LOG_LEVEL", "loud"),
+        ("HITL_DATA", "a\0b"),
+        ("HITL_TOKEN_KEY", "short"),
+        ("HITL_TOKEN_KEY", ""),
+    ],
+)
+def test_a_bad_value_is_one_line_that_names_the_variable(name: str, text: str) -> None:
+    """Whoever reads it knows what to mend, and no key is in it."""
+    with pytest.raises(InvalidInput, match=name) as caught:
+        of(**{name: text})
+
+    assert "\n" not in str(caught.value)
+    assert "short" not in str(caught.value)
+
+
+def test_on_a_cluster_a_token_key_is_required() -> None:
+    """Every process of a cluster needs the same key: none is made up."""
+    with pytest.raises(InvalidInput, match="HITL_TOKEN_KEY, a text of at least 32 bytes"):
+        of(HITL_KAFKA_BOOTSTRAP="broker:9092")
+
+    assert of(HITL_KAFKA_BOOTSTRAP="broker:9092", HITL_TOKEN_KEY=KEY).token_keys == (KEY.encode(),)
+
+
+def test_secrets_are_known_and_not_shown() -> None:
+    """What no log line may hold is there to be masked, and in no repr."""
+    found = of(HITL_TOKEN_KEY=KEY, HITL_TOKEN_KEYS_OLD=f"{KEY}1", HITL_KAFKA_SASL_PASSWORD="pass")
+
+    assert set(found.secrets) == {KEY, f"{KEY}1", "pass"}
+    assert KEY not in repr(found)
