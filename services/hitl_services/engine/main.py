@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from types import FrameType
 from typing import NoReturn
 
 NAME = "hitl-engine"
@@ -34,11 +35,15 @@ class _Parser(argparse.ArgumentParser):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the engine until a signal or an error; the exit code."""
     for number in (signal.SIGTERM, signal.SIGINT):  # until the frame takes them: nothing has begun
-        signal.signal(number, lambda *_: os._exit(0))
+        signal.signal(number, _leave)
     options = _options(sys.argv[1:] if arguments is None else arguments)
     from hitl_services.engine.service import run
 
     return run(NAME, options)
+
+
+def _leave(_: int, __: FrameType | None) -> NoReturn:
+    os._exit(0)
 
 
 def _options(arguments: Sequence[str]) -> dict[str, str]:
