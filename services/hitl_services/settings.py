@@ -26,6 +26,10 @@ DEFAULT_DIRECTORY = ".hitl"
 DEFAULT_INSTANCE = "engine"
 ENDED_KEEP = timedelta(days=30)
 """The longest retention of an inbound topic: a repeat can not come from further back."""
+SESSION = timedelta(seconds=10)
+SESSION_MIN = timedelta(milliseconds=300)
+SESSION_MAX = timedelta(minutes=5)
+"""What a broker allows (`group.min.session.timeout.ms`, `group.max...`) may be narrower."""
 PORT_MAX = 65_535
 
 Look: TypeAlias = Callable[[str], str | None]
@@ -40,6 +44,7 @@ NAMES = frozenset(
         "ENDED_KEEP",
         "GROUP",
         "GROUP_INSTANCE_ID",
+        "GROUP_SESSION",
         "KAFKA_BOOTSTRAP",
         "KAFKA_SASL_MECHANISM",
         "KAFKA_SASL_OAUTH_SCOPE",
@@ -88,7 +93,8 @@ class ProcessSettings:
     """What every long-lived process is told.
 
     `metrics_port` None: no `/livez`, `/readyz` and `/metrics`; 0: any free port. `state_dir` is
-    where a process keeps what it can make again. `secrets` are texts that no log line may hold.
+    where a process keeps what it can make again, `session` how long the group waits for a member
+    that is not heard. `secrets` are texts that no log line may hold.
     """
 
     directory: Path
@@ -98,6 +104,7 @@ class ProcessSettings:
     log: LogSettings
     metrics_port: int | None
     ended_keep: timedelta
+    session: timedelta
     secrets: tuple[str, ...] = field(repr=False)
 
 
@@ -114,6 +121,7 @@ def process_settings(look: Look) -> ProcessSettings:
         log=log_settings(look),
         metrics_port=_port(look, "HITL_METRICS_PORT"),
         ended_keep=ENDED_KEEP if keep is None else duration(keep, "HITL_ENDED_KEEP"),
+        session=_session(look),
         secrets=tuple(part for name in SECRETS for part in split([look(name) or ""])),
     )
 
@@ -230,6 +238,16 @@ def _port(look: Look, name: str) -> int | None:
     if not re.fullmatch("[0-9]{1,5}", found) or int(found) > PORT_MAX:
         raise InvalidInput(f"expected a port, 0 to {PORT_MAX}, as {name}, found {quoted(found)}")
     return int(found)
+
+
+def _session(look: Look) -> timedelta:
+    """After it the group gives the partitions of a silent member to others."""
+    found = look("HITL_GROUP_SESSION")
+    session = SESSION if found is None else duration(found, "HITL_GROUP_SESSION")
+    if not SESSION_MIN <= session <= SESSION_MAX:
+        wanted = f"{SESSION_MIN.total_seconds():g}s to {SESSION_MAX.total_seconds():g}s"
+        raise InvalidInput(f"expected {wanted} as HITL_GROUP_SESSION, found {quoted(str(found))}")
+    return session
 
 
 def _short_key(name: str, length: int) -> InvalidInput:

@@ -1,4 +1,4 @@
-"""A process in the frame: its work is named by the first argument, bounds may follow (`stall_s=1`)."""
+"""A process in the frame: the first argument names its work, bounds may follow (`stall_s=1`)."""
 
 from __future__ import annotations
 

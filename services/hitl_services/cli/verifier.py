@@ -18,6 +18,7 @@ from hitl_services.cli.progress import progress
 from hitl_services.cli.screen import Line, Screen
 from hitl_services.cli.settings import Settings
 from hitl_services.cli.store import embedded_log
+from hitl_services.failure import BROKEN_CHAIN, DONE, one_line
 from hitl_services.text import counted, harmless, quoted
 
 _SHOWN_MAX = 100

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from hitl_events.adapters.kafka.settings import KafkaSettings
+from hitl_events.clustered import Member, joining
 from hitl_events.domain.token import TokenKeys
 from hitl_events.domain.values import value
 from hitl_events.errors import InvalidInput
@@ -50,6 +51,7 @@ class Plan:
     recipes: Sequence[Recipe]
     keys: TokenKeys = field(repr=False)
     ended_keep: timedelta
+    session: timedelta
 
 
 class OpenCluster(Protocol):
@@ -75,7 +77,13 @@ def _prepare(look: Look, settings: ProcessSettings) -> Plan:
     if not recipes:
         raise InvalidInput("expected modules of recipes as HITL_RECIPES or --recipes, found none")
     keys = TokenKeys(settings.token_keys)
-    return Plan(kafka=kafka, recipes=recipes, keys=keys, ended_keep=settings.ended_keep)
+    return Plan(
+        kafka=kafka,
+        recipes=recipes,
+        keys=keys,
+        ended_keep=settings.ended_keep,
+        session=settings.session,
+    )
 
 
 async def _work(context: Context, plan: Plan, *, open_cluster: OpenCluster) -> None:
@@ -99,6 +107,13 @@ def _health(cluster: Served) -> Health:
 
 
 def _open(plan: Plan, state_dir: Path, observer: Observers) -> AbstractAsyncContextManager[Served]:
-    from hitl_events.clustered import Cluster
-
-    raise NotImplementedError(Cluster)
+    member = Member(
+        settings=plan.kafka,
+        recipes=plan.recipes,
+        keys=plan.keys,
+        state_dir=state_dir,
+        watcher=observer,
+        observer=lambda _: observer,
+        session_s=plan.session.total_seconds(),
+    )
+    return joining(member)
