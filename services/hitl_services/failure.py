@@ -48,8 +48,6 @@ _KINDS: Mapping[type[HitlError], tuple[int, str]] = {
     LogUnavailable: (UNREACHABLE, "log.unavailable"),
     Fenced: (UNREACHABLE, "log.unavailable"),
     CorruptLog: (UNREACHABLE, "log.corrupt"),
-    OffsetOutside: (UNREACHABLE, "log.corrupt"),
-    TopicDiffers: (USAGE, "log.topic_differs"),
     RecordTooLarge: (REFUSED, "command.too_large"),
     ImpossibleHistory: (UNREACHABLE, "log.corrupt"),
 }

@@ -125,7 +125,7 @@ class Watch:
 
 def _main_thread() -> str:
     """Where the main thread is, innermost first: files, lines and functions, no values."""
-    frames = sys._current_frames()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # documented
+    frames = sys._current_frames()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # its only name
     at: FrameType | None = frames.get(threading.main_thread().ident or 0)
     places: list[str] = []
     while at is not None and len(places) < FRAMES_MAX:

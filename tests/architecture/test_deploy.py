@@ -15,7 +15,7 @@ import yaml
 
 from deploy.recipes.announcement import announcement
 from hitl_events import Runtime
-from hitl_services.cli.settings import NAMES
+from hitl_services.settings import NAMES
 from tests.kafka.jars import VERSION
 
 ROOT = Path(__file__).parents[2]
