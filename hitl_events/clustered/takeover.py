@@ -27,7 +27,7 @@ from hitl_events.adapters.kafka.settings import KafkaSettings
 from hitl_events.adapters.kafka.states import StateFile
 from hitl_events.adapters.kafka.topics import Topics
 from hitl_events.adapters.kafka.writer import TransactionalWriter
-from hitl_events.domain.values import value
+from hitl_events.domain.values import RunId, value
 from hitl_events.engine.tools import Tools
 from hitl_events.errors import OffsetOutside
 from hitl_events.ports import Clock
@@ -64,8 +64,7 @@ class Takeover:
         self._topics = Topics(setup.settings.prefix)
         self._ends = ends
         self._inbound = inbound
-        count = setup.counts.runs
-        self._place = lambda run_id: partition_of(run_id, count)
+        self._count = setup.counts.runs
 
     @asynccontextmanager
     async def __call__(self, partition: int) -> AsyncGenerator[Driven]:
@@ -144,6 +143,9 @@ class Takeover:
         tools, observer = self._tools(partition), setup.observer(partition)
         runner = Runner(log, tools, setup.clock, submission, observer, pace)
         return Driven(runner, intake, lambda driven: self._begin(partition, offsets, driven))
+
+    def _place(self, run_id: RunId) -> int:
+        return partition_of(run_id, self._count)
 
     def _begin(self, partition: int, offsets: Mapping[str, int], driven: Driven) -> None:
         self._inbound.feed_from(partition, offsets, driven)

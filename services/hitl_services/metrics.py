@@ -19,10 +19,35 @@ _WAIT_S = (1.0, 10.0, 60.0, 600.0, 3600.0, 14_400.0, 86_400.0, 259_200.0, 604_80
 _RECORDS = (1.0, 4.0, 16.0, 64.0, 256.0, 1024.0, 4096.0)
 
 
-class Metrics:
+class PartitionMetrics:
+    """Those of the partitions that are owned here."""
+
+    def __init__(self) -> None:
+        self.restore: Final = Spread(
+            "hitl_restore_seconds", "How long it took to take a partition over.", (), _RESTORE_S
+        )
+        self.partition_ready: Final = Levels(
+            "hitl_partition_ready",
+            "1 where a partition is served here, 0 where it is assigned but not served.",
+            ("partition",),
+        )
+        self.consumer_lag: Final = Levels(
+            "hitl_consumer_lag_records",
+            "Records of an inbound partition that were not taken yet.",
+            ("topic", "partition"),
+        )
+        self.projector_lag: Final = Levels(
+            "hitl_projector_lag_records",
+            "Events that are not in the read model yet.",
+            ("partition",),
+        )
+
+
+class Metrics(PartitionMetrics):
     """The metrics of one process, in a registry of its own."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.events_appended: Final = Counts(
             "hitl_events_appended_total", "Events that were appended.", ("type",)
         )
@@ -54,24 +79,6 @@ class Metrics:
             "How long attempts of steps took; completed, retrying, failed or uncertain.",
             ("recipe", "step", "result"),
             _STEP_S,
-        )
-        self.restore: Final = Spread(
-            "hitl_restore_seconds", "How long it took to take a partition over.", (), _RESTORE_S
-        )
-        self.partition_ready: Final = Levels(
-            "hitl_partition_ready",
-            "1 where a partition is served here, 0 where it is assigned but not served.",
-            ("partition",),
-        )
-        self.consumer_lag: Final = Levels(
-            "hitl_consumer_lag_records",
-            "Records of an inbound partition that were not taken yet.",
-            ("topic", "partition"),
-        )
-        self.projector_lag: Final = Levels(
-            "hitl_projector_lag_records",
-            "Events that are not in the read model yet.",
-            ("partition",),
         )
         self.runs: Final = Counts(
             "hitl_runs_total",

@@ -11,7 +11,7 @@ from hitl_events.clustered.keeper import Keeper
 from hitl_events.errors import CorruptLog, Fenced, HitlError, LogUnavailable, OffsetOutside
 from hitl_events.testing import ManualClock
 
-UNAVAILABLE = LogUnavailable("expected a broker, found none")
+UNAVAILABLE: HitlError = LogUnavailable("expected a broker, found none")
 
 
 class Driven:

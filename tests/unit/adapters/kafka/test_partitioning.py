@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from aiokafka.partitioner import murmur2 as of_the_driver
+from aiokafka.partitioner import (
+    murmur2 as of_the_driver,  # pyright: ignore[reportUnknownVariableType]  # no types there
+)
 from hypothesis import given, strategies as st
 
 from hitl_events.adapters.kafka.partitioning import murmur2, partition_of
