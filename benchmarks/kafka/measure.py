@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
@@ -106,7 +106,7 @@ def _figures(loop: Loop, taken: list[Taken]) -> list[Figure]:
 
 
 @contextmanager
-def _running(bootstrap: str, topics: Topics, loop: Loop) -> Iterator[subprocess.Popen[str]]:
+def _running(bootstrap: str, topics: Topics, loop: Loop) -> Generator[subprocess.Popen[str]]:
     command = [sys.executable, "-m", "benchmarks.kafka.raw_loop", bootstrap, topics.inbound]
     command += [topics.events, f"--partitions={topics.partitions}", *loop.options]
     with subprocess.Popen(
