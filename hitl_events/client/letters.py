@@ -112,7 +112,7 @@ def _age(letter: Letter) -> tuple[object, ...]:
 
 
 def _reason(text: str | None) -> Reason:
-    return next((reason for reason in REASONS if reason == text), "engine_error")
+    return text if text in REASONS else "engine_error"
 
 
 def _source(about: dict[str, str]) -> Source | None:

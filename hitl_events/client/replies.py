@@ -44,7 +44,7 @@ def _refusal(given: dict[str, Any]) -> Rejection | None:
     said = given.get("reason")
     if said is None:
         return None
-    reason: Reason = next((each for each in REASONS if each == said), "engine_error")
+    reason: Reason = said if said in REASONS else "engine_error"
     message = given.get("message")
     return Rejection(
         reason=reason,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 from hitl_events.clustered.keeper import Keeper
 from hitl_events.errors import HitlError
@@ -121,10 +121,9 @@ class MakeKeeper(Protocol):
         ...
 
 
-def _first(failures: BaseExceptionGroup[BaseException]) -> BaseException:
+def _first(failures: Any) -> BaseException:
     """The error to tell of where several came together: ours before others'."""
-    found = [
-        _first(each) if isinstance(each, BaseExceptionGroup) else each
-        for each in failures.exceptions
-    ]
-    return next((each for each in found if isinstance(each, HitlError)), found[0])
+    at = failures.subgroup(HitlError) or failures
+    while hasattr(at, "exceptions"):
+        at = at.exceptions[0]
+    return at  # type: ignore[no-any-return]  # groups hold exceptions

@@ -28,9 +28,7 @@ class AvroCodec:
         # Dicts, not the cached functions below: a call less on the hottest path.
         self._writers: dict[type[Event], Writer] = {}
         self._readers: dict[bytes, Reader] = {}
-        marks = KeptCodec(EndMark, GateMark, DecisionMark)
-        self.encode_mark = marks.encode
-        self.decode_mark = marks.decode
+        self._marks = KeptCodec(EndMark, GateMark, DecisionMark)
 
     def encode(self, event: Event) -> bytes:
         writer = self._writers.get(type(event)) or self._compile(type(event))
@@ -55,6 +53,12 @@ class AvroCodec:
         if head not in self._readers:
             self._known(value)
         return record_names(head)
+
+    def encode_mark(self, mark: EndMark) -> bytes:
+        return self._marks.encode(mark)
+
+    def decode_mark(self, value: bytes) -> EndMark | None:
+        return self._marks.decode(value)
 
     def _compile(self, event_type: type[Event]) -> Writer:
         return self._writers.setdefault(event_type, event_writer(event_type.__name__))

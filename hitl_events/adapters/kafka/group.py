@@ -223,12 +223,15 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ha
         self._group = group
         self._members = members
         self.failure: BaseException | None = None
+        # the driver awaits what these two give, whatever its base class says
+        self.on_partitions_revoked: Any = self._revoked
+        self.on_partitions_assigned: Any = self._assigned
 
-    async def on_partitions_revoked(self, revoked: Any) -> None:
+    async def _revoked(self, revoked: Any) -> None:
         """Before they can go to another member."""
         await self._told(self._members.revoked, revoked)
 
-    async def on_partitions_assigned(self, assigned: Any) -> None:
+    async def _assigned(self, assigned: Any) -> None:
         """First of all they are paused: else records flow before this has ended."""
         self._group.pause_all(list(assigned))
         await self._told(self._members.assigned, assigned)
