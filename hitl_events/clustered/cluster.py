@@ -121,7 +121,7 @@ class MakeKeeper(Protocol):
         ...
 
 
-def _first(failures: Any) -> BaseException:
+def _first(failures: Any) -> BaseException:  # noqa: ANN401 - a group of any kind
     """The error to tell of where several came together: ours before others'."""
     at = failures.subgroup(HitlError) or failures
     while hasattr(at, "exceptions"):
