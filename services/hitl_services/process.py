@@ -180,6 +180,7 @@ class _Frame:
             async with bound:
                 self._told = lambda: loop.call_soon_threadsafe(stop)
                 if self._signal is not None:  # it came before anything began
+                    context.log.tell("process.stopping", signal=self._signal)
                     work.close()
                     return DONE
                 self._working = True

@@ -71,13 +71,8 @@ NAMES = frozenset(
 )
 """Every name that `hitl.toml` may set; one that is misspelt must not be lost in silence."""
 
-SECRETS = (
-    "HITL_TOKEN_KEY",
-    "HITL_TOKEN_KEYS_OLD",
-    "HITL_KAFKA_SASL_PASSWORD",
-    "HITL_KAFKA_SSL_KEY_PASSWORD",
-)
-"""Names whose values no log line may hold."""
+SECRETS = ("HITL_TOKEN_KEY", "HITL_KAFKA_SASL_PASSWORD", "HITL_KAFKA_SSL_KEY_PASSWORD")
+"""Names whose values no log line may hold, beside the old token keys."""
 
 
 @value
@@ -121,8 +116,12 @@ def process_settings(look: Look) -> ProcessSettings:
         log=log_settings(look),
         metrics_port=_port(look, "HITL_METRICS_PORT"),
         ended_keep=ENDED_KEEP if keep is None else duration(keep, "HITL_ENDED_KEEP"),
+<<<<<<< ours
         session=_session(look),
         secrets=tuple(part for name in SECRETS for part in split([look(name) or ""])),
+=======
+        secrets=_secrets(look),
+>>>>>>> theirs
     )
 
 
@@ -186,6 +185,11 @@ def split(given: Sequence[str]) -> tuple[str, ...]:
     """The parts of texts that are separated by commas."""
     parts = [part.strip() for text in given for part in text.split(",")]
     return tuple(part for part in parts if part)
+
+
+def _secrets(look: Look) -> tuple[str, ...]:
+    named = [text for name in SECRETS if (text := look(name)) is not None]
+    return (*named, *split([look("HITL_TOKEN_KEYS_OLD") or ""]))
 
 
 def _of_file(path: Path) -> dict[str, str]:

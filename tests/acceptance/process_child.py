@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import signal
 import sys
 import threading
 import time
@@ -37,7 +38,6 @@ async def clinging(context: Context) -> None:
 
 async def standing(context: Context) -> None:
     """Never gives the event loop back."""
-    print("standing", file=sys.stderr, flush=True)
     while True:
         time.sleep(0.05)  # sleep: it is the defect
 
@@ -59,19 +59,29 @@ async def defective(context: Context) -> None:
     raise ZeroDivisionError(f"with {token} and {context.settings.token_keys[0].decode()}")
 
 
+name, *pairs = sys.argv[1:]
+
 WORK = {
-    work.__name__: work
-    for work in (idle, deaf, clinging, standing, threaded, unreachable, defective)
+    each.__name__: each
+    for each in (idle, deaf, clinging, standing, threaded, unreachable, defective)
 }
 
 
+async def work(context: Context, _: str) -> None:
+    """Say that it begins, and begin."""
+    print("working", file=sys.stderr, flush=True)
+    await WORK[name](context)
+
+
 def prepare(look: Look, settings: ProcessSettings) -> str:
-    """Nothing."""
+    """Nothing, or what takes until a signal came."""
+    if name == "slow-to-prepare":
+        print("preparing", file=sys.stderr, flush=True)
+        signal.sigtimedwait([], 1)  # ended by the signal's arrival
     return ""
 
 
 if __name__ == "__main__":
-    name, *pairs = sys.argv[1:]
     bounds = {key: float(text) for key, _, text in (pair.partition("=") for pair in pairs)}
     service = Service(name="hitl-child", options={}, bounds=Bounds(**bounds))
-    sys.exit(serve(service, prepare, lambda context, _: WORK[name](context)))
+    sys.exit(serve(service, prepare, work))

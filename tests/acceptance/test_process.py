@@ -18,18 +18,28 @@ SCRIPT = "process_child.py"
 def test_a_signal_ends_it_with_0(tmp_path: Path, number: signal.Signals) -> None:
     """The first SIGTERM or SIGINT lets the work end; nothing is left open, nothing warned of."""
     with child(tmp_path, SCRIPT, "idle") as process:
-        process.until("process.started")
+        process.until("working")
         process.signal(number)
 
         assert process.ended(within_s=10) == 0
-    names = [json.loads(line)["event"] for line in process.said]
+    names = [json.loads(line)["event"] for line in process.said if line.startswith("{")]
     assert names == ["process.started", "process.stopping", "process.stopped"]
+
+
+def test_a_signal_before_anything_began_ends_it_with_0(tmp_path: Path) -> None:
+    """While it still starts there is nothing to drain: it ends as soon as it is up."""
+    with child(tmp_path, SCRIPT, "slow-to-prepare") as process:
+        process.until("preparing")
+        process.signal(signal.SIGTERM)
+
+        assert process.ended(within_s=10) == 0
+    assert "working" not in process.said
 
 
 def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
     """Work that does not end is left as it is: 130."""
     with child(tmp_path, SCRIPT, "clinging", "drain_s=60", "end_s=60") as process:
-        process.until("process.started")
+        process.until("working")
         process.signal(signal.SIGTERM)
         process.until("process.stopping")
         process.signal(signal.SIGTERM)
@@ -40,7 +50,7 @@ def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
 def test_work_that_hears_no_stop_is_cancelled(tmp_path: Path) -> None:
     """Once its time is over it is cancelled, and the exit code says so."""
     with child(tmp_path, SCRIPT, "deaf", "drain_s=0.2") as process:
-        process.until("process.started")
+        process.until("working")
         process.signal(signal.SIGTERM)
 
         assert process.ended(within_s=10) == 70
@@ -50,11 +60,11 @@ def test_work_that_hears_no_stop_is_cancelled(tmp_path: Path) -> None:
 def test_work_that_hears_nothing_is_left_behind(tmp_path: Path) -> None:
     """A lost cancellation does not keep the process: it exits in the time it has."""
     with child(tmp_path, SCRIPT, "clinging", "drain_s=0.2", "end_s=1") as process:
-        process.until("process.started")
+        process.until("working")
         process.signal(signal.SIGTERM)
 
         assert process.ended(within_s=10) == 70
-    assert any("clinging" in line for line in process.said)
+    assert any("process.killed" in line for line in process.said)
 
 
 def test_an_event_loop_that_stands_still_ends_it(tmp_path: Path) -> None:
@@ -72,7 +82,7 @@ def test_livez_says_that_the_loop_stands_still(tmp_path: Path) -> None:
     bounds = ("stall_s=60", "live_s=0.1")
     with child(tmp_path, SCRIPT, "standing", *bounds, HITL_METRICS_PORT="0") as process:
         port = process.until("metrics.listening")["port"]
-        process.until("standing")
+        process.until("working")
 
         statuses = {asked(port, "/livez")[0] for _ in range(200)}
     assert 503 in statuses
@@ -107,7 +117,7 @@ def test_an_error_of_ours_is_one_line_and_its_code(tmp_path: Path) -> None:
 
     plain = [line for line in process.said if not line.startswith("{")]
     failed = [json.loads(line) for line in process.said if "process.failed" in line]
-    assert plain == ["hitl-child: expected a broker at nowhere:1, found none; start it"]
+    assert plain == ["working", "hitl-child: expected a broker at nowhere:1, found none; start it"]
     assert [line["exit_code"] for line in failed] == [5]
 
 

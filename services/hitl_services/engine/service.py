@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from hitl_events.adapters.kafka.settings import KafkaSettings
+from hitl_events.adapters.kafka.trouble import quiet_driver
 from hitl_events.clustered import Member, joining
 from hitl_events.domain.token import TokenKeys
 from hitl_events.domain.values import value
@@ -88,6 +89,7 @@ def _prepare(look: Look, settings: ProcessSettings) -> Plan:
 
 async def _work(context: Context, plan: Plan, *, open_cluster: OpenCluster) -> None:
     """In the cluster until the stop; what is opened is closed in reverse."""
+    quiet_driver()  # while a broker is away it logs each of its tries, with keys and values
     async with AsyncExitStack() as stack:
         state_dir = stack.enter_context(claimed(context.settings.state_dir))
         opening = open_cluster(plan, state_dir, context.observer)
