@@ -326,7 +326,7 @@ def test_rights_are_printed(console: Console, prefix: str) -> None:
     engine = console.hitl("topics", "acls", "--process", "engine").out
     everyone = console.json("topics", "acls")
 
-    assert f"--allow-principal User:{prefix}-engine --operation READ" in engine
+    assert f"--allow-principal User:{prefix}-engine --operation Read" in engine
     assert "publisher" not in engine
     assert f"User:{prefix}-publisher" in {right["principal"] for right in everyone}
 
