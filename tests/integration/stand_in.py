@@ -1,9 +1,10 @@
-"""What engines would put into topics, by hand: histories of real runs, and answers to callers."""
+"""Engines for tests of their callers: a real one, or histories and answers by hand."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
 import threading
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from hitl_events.domain.token import TokenKeys
 from hitl_events.domain.values import value
 from hitl_events.embedded import Runtime, Setting
 from hitl_services.modules import load_recipes
+from tests.acceptance.console import HITL, Console
 from tests.kafka.cluster import Cluster
 from tests.kafka.records import Outgoing, Record
 
@@ -88,3 +90,19 @@ def standing_in(broker: Cluster, topic: str, answer: Answer) -> Generator[list[R
             yield came
         finally:
             thread.join(ANSWER_S_MAX)
+
+
+@contextmanager
+def engine(console: Console) -> Generator[None, None, None]:
+    """A `hitl-engine` with the settings of the console; it ends well."""
+    log = console.folder / "engine.log"
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            [f"{HITL}-engine"], cwd=console.folder, env=console.environment, stdout=out, stderr=out
+        )
+    try:
+        yield
+    finally:
+        process.terminate()
+        ended = process.wait(ANSWER_S_MAX)
+    assert ended == 0, log.read_text(encoding="utf-8")

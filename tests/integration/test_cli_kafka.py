@@ -12,7 +12,16 @@ import pytest
 from hitl_events.adapters.inbound.proof import proven_channel
 from tests.acceptance.console import Console
 from tests.acceptance.waiting import until
-from tests.integration.stand_in import KEY, KEYS, PAUSED, Played, played, reply, standing_in
+from tests.integration.stand_in import (
+    KEY,
+    KEYS,
+    PAUSED,
+    Played,
+    engine,
+    played,
+    reply,
+    standing_in,
+)
 from tests.kafka.cluster import Cluster
 from tests.kafka.records import Outgoing
 
@@ -96,6 +105,24 @@ def test_a_decision_is_published_and_watched_to_the_end(
     assert (outcome["status"], outcome["artefact"]["result"]) == ("ok", "published r-1")
     assert outcome["trace"][0]["seq"] == 1
     assert (sent.key, json.loads(sent.value or b"")["decision_id"]) == (b"r-1", "d-1")
+
+
+def test_a_run_is_driven_by_an_engine_elsewhere(console: Console) -> None:
+    """`hitl-engine` does what the command line asks for; what was recorded verifies and replays."""
+    console.environment["HITL_STATE_DIR"] = str(console.folder / "state")
+    with engine(console):
+        paused = console.json("run", "policy", "--run-id", "r-1", "--input", '{"title": "Leave"}')
+        decided = console.json("decide", paused["token"], "approve", "--id", "d-1")
+        repeated = console.json("decide", paused["token"], "approve", "--id", "d-1")
+        late = console.hitl("decide", paused["token"], "deny", "--json")
+        unknown = console.hitl("run", "nothing", "--json")
+
+    assert (paused["status"], decided["status"], repeated) == ("paused", "ok", decided)
+    assert (late.code, late.json["diagnostics"][0]["code"]) == (1, "resume.token_used")
+    assert late.json["diagnostics"][0]["data"]["winner"]["decision_id"] == "d-1"
+    assert (unknown.code, unknown.json["diagnostics"][0]["code"]) == (1, "command.unknown_recipe")
+    assert console.json("verify") == {"runs": 1, "events": 7, "errors": []}
+    assert [each["result"] for each in console.json("replay")] == ["ok"]
 
 
 def test_a_repeat_shows_the_run_as_it_is_now(
