@@ -192,10 +192,6 @@ class IntakeFull(LogUnavailable):
     """So much waits for the owner of the log that no more is taken; nothing of it was recorded."""
 
 
-class IntakeFull(LogUnavailable):
-    """So much waits for the owner of the log that no more is taken; nothing of it was recorded."""
-
-
 class ReadOnlyLog(HitlError):
     """The data directory was imported for reading; nothing may run in it."""
 

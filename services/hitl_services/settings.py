@@ -116,12 +116,8 @@ def process_settings(look: Look) -> ProcessSettings:
         log=log_settings(look),
         metrics_port=_port(look, "HITL_METRICS_PORT"),
         ended_keep=ENDED_KEEP if keep is None else duration(keep, "HITL_ENDED_KEEP"),
-<<<<<<< ours
         session=_session(look),
-        secrets=tuple(part for name in SECRETS for part in split([look(name) or ""])),
-=======
         secrets=_secrets(look),
->>>>>>> theirs
     )
 
 
