@@ -99,7 +99,7 @@ def test_a_process_that_was_frozen_goes_on(tmp_path: Path) -> None:
             frozen.recv(1)
         process.signal(signal.SIGCONT)
 
-        assert asked(port, "/readyz")[0] == 200
+        assert 200 in (asked(port, "/readyz")[0] for _ in range(200))
         process.signal(signal.SIGTERM)
         assert process.ended(within_s=10) == 0
 
