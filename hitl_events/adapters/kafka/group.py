@@ -223,18 +223,17 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ha
         self._group = group
         self._members = members
         self.failure: BaseException | None = None
-        # the driver awaits what these two give, whatever its base class says
-        self.on_partitions_revoked: Any = self._revoked
-        self.on_partitions_assigned: Any = self._assigned
 
-    async def _revoked(self, revoked: Any) -> None:
+    # the driver awaits what these two give, whatever its base class says
+
+    def on_partitions_revoked(self, revoked: Any) -> Any:
         """Before they can go to another member."""
-        await self._told(self._members.revoked, revoked)
+        return self._told(self._members.revoked, revoked)
 
-    async def _assigned(self, assigned: Any) -> None:
+    def on_partitions_assigned(self, assigned: Any) -> Any:
         """First of all they are paused: else records flow before this has ended."""
         self._group.pause_all(list(assigned))
-        await self._told(self._members.assigned, assigned)
+        return self._told(self._members.assigned, assigned)
 
     async def _told(self, tell: Any, places: Any) -> None:
         try:
