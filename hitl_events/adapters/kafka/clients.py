@@ -9,6 +9,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 
 from hitl_events.adapters.kafka.bounded import REQUEST_TIMEOUT_MS
+from hitl_events.adapters.kafka.headers import take_any_header
 from hitl_events.adapters.kafka.oauth import token_provider
 from hitl_events.adapters.kafka.settings import KafkaSettings, Tls
 from hitl_events.adapters.kafka.topics import BATCH_BYTES_MAX
@@ -86,6 +87,7 @@ def new_producer(settings: KafkaSettings, transactional_id: str | None) -> Any:
 
 def new_consumer(settings: KafkaSettings, isolation_level: str) -> Any:
     """For reading at places of our choice: no group, nothing committed, no offset made up."""
+    take_any_header()
     return AIOKafkaConsumer(
         **connection(settings),
         group_id=None,

@@ -10,6 +10,7 @@ from aiokafka.structs import TopicPartition
 from hitl_events.adapters.kafka.bounded import CALL_S, STOP_S, Bounded
 from hitl_events.adapters.kafka.clients import new_consumer
 from hitl_events.adapters.kafka.dropping import drop_consumer
+from hitl_events.adapters.kafka.headers import headers_of
 from hitl_events.adapters.kafka.metadata import know
 from hitl_events.adapters.kafka.records import Place, Stored
 from hitl_events.adapters.kafka.settings import KafkaSettings
@@ -121,5 +122,5 @@ def _stored(record: Any) -> Stored:
         timestamp_ms=record.timestamp,
         key=record.key,
         value=record.value,
-        headers=tuple(record.headers),
+        headers=headers_of(record),
     )

@@ -16,6 +16,7 @@ from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from hitl_events.adapters.kafka.bounded import CALL_S, START_S, STOP_S, Bounded
 from hitl_events.adapters.kafka.clients import connection
 from hitl_events.adapters.kafka.dropping import drop_consumer
+from hitl_events.adapters.kafka.headers import headers_of, take_any_header
 from hitl_events.adapters.kafka.records import Place, Stored
 from hitl_events.adapters.kafka.settings import KafkaSettings
 from hitl_events.adapters.kafka.topics import Topics
@@ -77,6 +78,7 @@ class InboundGroup:
         self._name = settings.group
         self._bounded = Bounded(settings)
         session_ms = int(session_s * 1000)
+        take_any_header()
         self._consumer: Any = AIOKafkaConsumer(
             **connection(settings),
             group_id=settings.group,
@@ -249,5 +251,5 @@ def _fetched(record: Any) -> Stored:
         timestamp_ms=record.timestamp,
         key=record.key,
         value=record.value,
-        headers=tuple(record.headers),
+        headers=headers_of(record),
     )

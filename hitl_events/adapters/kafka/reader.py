@@ -11,6 +11,7 @@ from aiokafka.structs import TopicPartition
 from hitl_events.adapters.kafka.bounded import CALL_S, START_S, STOP_S, Bounded
 from hitl_events.adapters.kafka.clients import new_consumer
 from hitl_events.adapters.kafka.dropping import drop_consumer
+from hitl_events.adapters.kafka.headers import headers_of
 from hitl_events.adapters.kafka.metadata import know
 from hitl_events.adapters.kafka.records import Place, Stored
 from hitl_events.adapters.kafka.settings import KafkaSettings
@@ -118,7 +119,7 @@ class Reader:
                 timestamp_ms=each.timestamp,
                 key=each.key,
                 value=each.value,
-                headers=each.headers,
+                headers=headers_of(each),
             )
             for each in found.get(at, ())
         ]
