@@ -15,7 +15,9 @@ import yaml
 
 from deploy.recipes.announcement import announcement
 from hitl_events import Runtime
+from hitl_services.metrics import Metrics
 from hitl_services.settings import NAMES
+from hitl_services.tallies import Spread
 from tests.kafka.jars import VERSION
 
 ROOT = Path(__file__).parents[2]
@@ -226,6 +228,14 @@ def test_every_query_uses_promised_metrics() -> None:
         used = {label.strip() for group in by for label in group.split(",")}
         assert used <= labels, query
         assert set(re.findall(r"{{(\w+)}}", legend)) <= used, query
+
+
+def test_promised_metrics_are_those_of_the_processes() -> None:
+    """What a process shows has the promised names, labels and kinds."""
+    families = Metrics().families
+
+    assert {family.name: set(family.labels) for family in families} == METRICS
+    assert {family.name for family in families if isinstance(family, Spread)} == HISTOGRAMS
 
 
 def test_every_counter_is_shown_as_a_rate() -> None:
