@@ -18,6 +18,8 @@ from tests.kafka.security import Login
 
 PUBLISH_S_MAX = 30.0
 QUEUE_RECORDS_MAX = 500_000
+RECORD_BYTES_MAX = 1_048_588
+"""What a topic takes by default: the client would refuse some of that by itself."""
 
 
 class NotPublished(Exception):
@@ -47,6 +49,7 @@ class Client:
                 "linger.ms": 1,
                 "partitioner": "murmur2_random",
                 "queue.buffering.max.messages": QUEUE_RECORDS_MAX,
+                "message.max.bytes": RECORD_BYTES_MAX,
             }
             | {name.replace("_", "."): option for name, option in options.items()}
         )

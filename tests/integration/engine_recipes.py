@@ -1,0 +1,33 @@
+"""Recipes of the engines under test. What a step does outside is a line in a file."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from hitl_events import Run, current_step, recipe
+
+EFFECTS = "EFFECTS"
+
+
+async def draft(request: Any) -> Any:
+    return {"text": "draft", "request": request}
+
+
+def publish(drafted: Any) -> Any:
+    with Path(os.environ[EFFECTS]).open("a") as file:
+        file.write(f"{current_step().key}\n")
+    return drafted
+
+
+@recipe("reviewed", version="1")
+async def reviewed(run: Run, request: Any) -> Any:
+    drafted = await run.step(draft, request)
+    review = await run.gate("review", draft=drafted)
+    if review.verdict == "deny":
+        return "denied"
+    return await run.step(publish, drafted, once=True)
+
+
+@recipe("timed", version="1")
+async def timed(run: Run, request: Any) -> Any:
+    return (await run.gate("review", expires_in=1, on_expiry="deny")).verdict

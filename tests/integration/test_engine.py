@@ -1,0 +1,186 @@
+"""The engine as a process on a real broker: anybody's records, bad, late and repeated ones."""
+
+import json
+import shutil
+import signal
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+
+from hitl_events.testing.poison import Target, poisons
+from tests.integration.engines import KEYS, PARTITIONS, World, ended, tokens, world_of
+from tests.kafka.cluster import Cluster
+from tests.kafka.records import Outgoing, Record
+
+
+@pytest.fixture
+def world(broker: Cluster, prefix: str, tmp_path: Path) -> Generator[World]:
+    """Topics, and no engine yet."""
+    with world_of(broker, prefix, tmp_path) as made:
+        yield made
+
+
+def _paused(world: World, runs: int) -> dict[str, str]:
+    """Start so many runs and wait for their tokens."""
+    with world.client.reader(world.topic("events")) as reader:
+        known = len(reader.to_end())
+        world.publish(*(world.starting(f"run-{known}-{number}") for number in range(runs)))
+        return tokens(reader.until(lambda seen: len(tokens(seen)) == runs))
+
+
+def _finish(world: World, *decisions: Outgoing) -> set[str]:
+    """Publish decisions and wait until as many runs are complete."""
+    with world.client.reader(world.topic("events")) as reader:
+        reader.to_end()
+        world.publish(*decisions)
+        return ended(reader.until(lambda seen: len(ended(seen)) == len(decisions)))
+
+
+def test_decisions_come_from_anywhere(world: World) -> None:
+    """No key, a wrong key, any partition: each closes the gate of its token, once."""
+    world.start()
+    waiting = _paused(world, 24)
+
+    decisions = [
+        Outgoing(
+            topic=world.topic("decisions"),
+            value=json.dumps({"token": token, "verdict": "approve"}).encode(),
+            key=(None, b"wrong", run_id.encode())[number % 3],
+            partition=number % PARTITIONS,
+        )
+        for number, (run_id, token) in enumerate(waiting.items())
+    ]
+    done = _finish(world, *decisions)
+
+    assert done == set(waiting)
+    assert world.audit().report().findings == ()
+    assert world.effects() == dict.fromkeys((f"{run_id}:publish:1" for run_id in done), 1)
+
+
+def test_bad_records_end_as_dead_letters_and_stop_nobody(world: World) -> None:
+    """Every kind on both topics, byte for byte with its reason; the neighbours finish."""
+    world.start()
+    waiting = _paused(world, 2)
+    (aimed_at, token), (_, other) = waiting.items()
+    sent = poisons(Target(token=token, run_id=aimed_at, recipe="reviewed", keys=KEYS))
+    topics = {"decision": world.topic("decisions"), "command": world.topic("commands")}
+    bad = [
+        Outgoing(
+            topic=topics[poison.kind],
+            value=None if poison.is_null else poison.value,
+            key=poison.key,
+            headers=poison.headers,
+        )
+        for poison in sent
+    ]
+
+    with world.client.reader(world.topic("dead-letters")) as reader:
+        placed = world.publish(*bad)
+        letters = reader.until(lambda seen: len(seen) >= len(sent))
+    done = _finish(world, world.deciding(other), world.deciding(token))
+
+    assert done == set(waiting)
+    wanted = {
+        (record.topic, record.partition, record.offset): (
+            poison.reason,
+            poison.key,
+            None if poison.is_null else poison.value,
+            poison.headers,
+        )
+        for poison, record in zip(sent, placed, strict=True)
+    }
+    assert {_origin(letter): _kept(letter) for letter in letters} == wanted
+    assert world.audit().report().findings == ()
+
+
+def _origin(letter: Record) -> tuple[str, int, int]:
+    named = letter.named
+    place = [named[f"hitl-dlq-{name}"].decode() for name in ("topic", "partition", "offset")]
+    return place[0], int(place[1]), int(place[2])
+
+
+def _kept(letter: Record) -> tuple[object, ...]:
+    own = tuple(each for each in letter.headers if not each[0].startswith("hitl-dlq-"))
+    return letter.named["hitl-dlq-reason"].decode(), letter.key, letter.value, own
+
+
+@pytest.mark.parametrize("keeps_state", [True, False])
+def test_what_comes_again_after_a_crash_changes_nothing(world: World, keeps_state: bool) -> None:
+    """Starts and decisions of ended runs, the inbound topics read anew: no event, no step twice.
+
+    With the local state and without it, from checkpoints or events; the committed offsets are gone.
+    """
+    world.start()
+    waiting = _paused(world, 8)
+    decisions = [world.deciding(token, decision_id="first") for token in waiting.values()]
+    _finish(world, *decisions)
+    before = {(record.partition, record.offset, record.value) for record in world.events()}
+    world.kill()
+    if not keeps_state:
+        shutil.rmtree(world.folder / "one")
+    world.forget_offsets()
+
+    world.start()
+    world.serves()
+    world.publish(*(world.starting(run_id) for run_id in waiting), *decisions)
+    later = _paused(world, 4)
+    _finish(world, *map(world.deciding, later.values()))
+
+    kept = [each for each in world.events() if (each.key or b"").decode() in waiting]
+    assert {(record.partition, record.offset, record.value) for record in kept} == before
+    assert world.audit().report().findings == ()
+    assert max(world.effects().values()) == 1
+
+
+def test_who_asks_for_an_answer_gets_one(world: World) -> None:
+    """A received, a repeated, a late and a forged decision: each hears on the topic of replies."""
+    world.start()
+    ((run_id, token),) = _paused(world, 1).items()
+    asked = [
+        ("received", world.deciding(token, decision_id="a")),
+        ("repeated", world.deciding(token, decision_id="a")),
+        ("late", world.deciding(token, "deny", decision_id="b")),
+        ("forged", world.deciding("hitl_forged", decision_id="c")),
+    ]
+
+    answers: dict[str, dict[str, object]] = {}
+    with world.client.reader(world.topic("replies")) as reader:
+        for name, record in asked:
+            header = (("hitl-reply", name.encode()),)
+            world.publish(Outgoing(topic=record.topic, value=record.value, headers=header))
+            for reply in reader.until(lambda seen: len(seen) == 1):
+                answers[name] = json.loads(reply.value or b"")
+
+    assert [answers[name]["reply"] for name, _ in asked] == [name for name, _ in asked]
+    assert (answers["received"]["run_id"], answers["received"]["seq"]) == (run_id, 4)
+    assert answers["repeated"]["seq"] == 4
+    assert answers["late"]["reason"] == "token_used"
+    winner = answers["late"]["winner"]
+    assert isinstance(winner, dict)
+    assert winner["decision_id"] == "a"
+    assert answers["forged"]["reason"] == "invalid_token"
+
+
+def test_timers_fire_once_whoever_owns_them(world: World) -> None:
+    """Gates run out while the engine is down; the next one closes each, once."""
+    world.start()
+    with world.client.reader(world.topic("events")) as reader:
+        world.publish(*(world.starting(f"timed-{number}", "timed") for number in range(12)))
+        reader.until(lambda seen: len(tokens(seen)) == 12)
+        world.kill()
+        world.start()
+        done = ended(reader.until(lambda seen: len(ended(seen)) == 12))
+
+    assert len(done) == 12
+    assert world.audit().report().findings == ()
+
+
+def test_sigterm_gives_the_partitions_back(world: World) -> None:
+    """It exits with 0 in time, nothing is left open, and says no more than it has to."""
+    world.start()
+    world.serves()
+    world.signal(signal.SIGTERM)
+
+    assert world.ended() == 0
+    assert [line for line in world.said() if "Traceback" in line or '"error"' in line] == []
