@@ -56,7 +56,8 @@ def evolve(run: RunState | None, event: Event) -> RunState:
         case RunCompleted():
             run.phase, run.result = "completed", event.result
         case DecisionRejected():
-            _rejected(run, event)
+            run.rejected += 1
+            run.remember(event)
         case StepStarted():
             run.steps[event.kind, event.step, event.occurrence] = StepState(
                 status="started", seq=event.seq, attempt=event.attempt
@@ -110,12 +111,6 @@ def _decided(run: RunState, event: DecisionReceived) -> None:
         if about is not None and event.resolution == DID_NOT_HAPPEN:
             step = run.steps["step", about.step, about.occurrence]
             step.status, step.retry_at = "retrying", event.recorded_at
-
-
-def _rejected(run: RunState, event: DecisionRejected) -> None:
-    run.rejected += 1
-    if run.decisions.setdefault(event.decision_id, event) is not event:
-        run.conflicts.setdefault((event.decision_id, event.content_digest), event)
 
 
 def _step_failed(run: RunState, event: StepFailed) -> None:

@@ -24,7 +24,7 @@ class GateMark:
 
 @value
 class DecisionMark:
-    """A decision that was recorded first under its id, so that a repeat is known as one.
+    """A recorded decision, so that a repeat is known as one; the first of its id has bound that.
 
     `pause` is the seq of the gate's `GatePaused`. `reason` (and `message`, `winner_decision_id`)
     are those of a refusal, None where the decision counted.
@@ -87,7 +87,7 @@ def mark_of(run: RunState, head: bytes, first_offset: int = 0, last_offset: int 
         first_offset=first_offset,
         last_offset=last_offset,
         gates=tuple(_gate_mark(gate) for gate in run.gates.values()),
-        decisions=tuple(_decision_mark(run, made) for made in run.decisions.values()),
+        decisions=tuple(_decision_mark(run, made) for made in _recorded(run)),
     )
 
 
@@ -97,7 +97,7 @@ def state_of(mark: EndMark) -> RunState:
     decisions = {
         made.seq: _decision(mark, made, pauses.get(made.pause or 0)) for made in mark.decisions
     }
-    return RunState(
+    run = RunState(
         started=RunStarted(
             run_id=mark.run_id,
             seq=1,
@@ -115,10 +115,21 @@ def state_of(mark: EndMark) -> RunState:
         seq=mark.seq,
         recorded_at=mark.recorded_at,
         gates=dict(_gates(mark, decisions)),
-        decisions={each.decision_id: each for each in decisions.values()},
         rejected=mark.rejected,
         reason=mark.reason,
     )
+    for seq in sorted(decisions):
+        run.remember(decisions[seq])
+    return run
+
+
+def _recorded(run: RunState) -> list[DecisionReceived | DecisionRejected]:
+    """All that a repeat may be of, in the order of the log: the first of an id has bound it."""
+    return sorted([*run.decisions.values(), *run.conflicts.values()], key=_seq)
+
+
+def _seq(made: DecisionReceived | DecisionRejected) -> int:
+    return made.seq
 
 
 def winners_only(mark: EndMark) -> EndMark:

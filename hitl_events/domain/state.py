@@ -86,6 +86,12 @@ class RunState:
         """True once the last event that a recipe can cause is there."""
         return self.phase in {"completed", "failed", "cancelled"}
 
+    def remember(self, made: DecisionReceived | DecisionRejected) -> None:
+        """Bind the id of a decision; one that comes after it with other content is a conflict."""
+        first = self.decisions.setdefault(made.decision_id, made)
+        if first is not made and isinstance(made, DecisionRejected):
+            self.conflicts.setdefault((made.decision_id, made.content_digest), made)
+
     def gate_at(self, seq: int) -> GateState | None:
         """The pause that event `seq` opened."""
         gate = self.pending.get(seq)

@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 
 from hitl_events.domain.events import DecisionReceived, RunCompleted
+from hitl_events.domain.mark import mark_of, state_of, winners_only
 from hitl_events.domain.process import process
 from hitl_events.domain.refusals import Rejection, Repeat
 from hitl_events.domain.state import end_mark
@@ -140,6 +141,23 @@ def test_an_ended_run_still_knows_its_decisions() -> None:
     for said in (decide(), decide(decision_id="first"), conflict, replace(conflict, notes="n")):
         assert process(mark, said) == process(run, said)
     assert refusal(mark, decide()).winner_decision_id == "first"
+
+
+def test_the_kept_mark_of_a_run_knows_its_conflicts() -> None:
+    """What a log keeps of an ended run answers a redelivered conflict as the first time."""
+    run = run_of(paused())
+    apply(run, *ruled(run, decide(decision_id="first")), RunCompleted(result=b"null"))
+    conflict = decide("deny", decision_id="first")
+    apply(run, refusal(run, conflict))
+    mark = mark_of(run, bytes(32))
+
+    kept = state_of(mark)
+
+    assert repeat(kept, conflict) == repeat(run, conflict)
+    assert repeat(kept, decide(decision_id="first")).seq == 3
+    assert refusal(kept, replace(conflict, notes="n", content_digest=b"n")).reason == "conflict"
+    assert mark_of(kept, bytes(32)) == mark
+    assert winners_only(mark).decisions == mark.decisions[:1]
 
 
 def test_a_start_again_is_the_same_run() -> None:
