@@ -26,6 +26,11 @@ A broker that is away for under a minute must end none."""
 class Driving(Protocol):
     """A partition that was taken over, and what drives it."""
 
+    @property
+    def gates(self) -> int:
+        """How many gates were open when it was taken over."""
+        ...
+
     async def serve(self) -> None:
         """Until `stop`; a `HitlError` is what ended it before."""
         ...
@@ -38,8 +43,8 @@ class Driving(Protocol):
 class Watcher(Protocol):
     """Who is told how the partitions fare."""
 
-    def taken(self, partition: int, restore_s: float) -> None:
-        """It is ours and served; taking it over took that many seconds."""
+    def taken(self, partition: int, restore_s: float, gates: int) -> None:
+        """It is ours and served; taking it over took that long, and so many gates are open."""
         ...
 
     def lost(self, partition: int, error: HitlError | None) -> None:
@@ -98,7 +103,8 @@ class Keeper:
         began_s = self._clock.monotonic_s()
         async with self._take_over(self.number) as driving:
             self._driving = driving
-            self._watcher.taken(self.number, self._clock.monotonic_s() - began_s)
+            restore_s = self._clock.monotonic_s() - began_s
+            self._watcher.taken(self.number, restore_s, driving.gates)
             await driving.serve()
         self._lose(None)
 

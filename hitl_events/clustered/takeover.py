@@ -78,7 +78,9 @@ class Takeover:
                 async with Reader(settings) as reader:
                     kept, inputs = await self._restored(states, reader, partition)
                 offsets = await self._offsets(partition, inputs)
-                yield self._driven(partition, writer, kept, offsets)
+                driven = self._driven(partition, writer, kept, offsets)
+                driven.gates = states.gates()
+                yield driven
             finally:
                 states.close()
         finally:
@@ -177,6 +179,7 @@ class Driven:
         self._runner = runner
         self._intake = intake
         self._begin = begin
+        self.gates = 0
 
     async def serve(self) -> None:
         """Until `stop`."""

@@ -83,9 +83,10 @@ class Chronicle:
         """Processing a record raised."""
         self._log.tell("run.fault", run_id=run_id, error=type(error).__name__, where=where(error))
 
-    def taken(self, partition: int, restore_s: float) -> None:
+    def taken(self, partition: int, restore_s: float, gates: int) -> None:
         """A partition is served here."""
-        self._log.tell("partition.served", partition=partition, restore_s=round(restore_s, 3))
+        took_s = round(restore_s, 3)
+        self._log.tell("partition.served", partition=partition, restore_s=took_s, gates=gates)
 
     def lost(self, partition: int, error: HitlError | None) -> None:
         """A partition is not served here any more."""

@@ -113,13 +113,10 @@ class Meter:
 
     # partitions
 
-    def restored(self, partition: int, gates: int) -> None:
-        """A partition was restored with so many open gates; later turns count on from there."""
+    def taken(self, partition: int, restore_s: float, gates: int) -> None:
+        """It is served here, with so many open gates; its turns count on from there."""
         self._gates[partition] = gates
         self._show_gates()
-
-    def taken(self, partition: int, restore_s: float) -> None:
-        """It is served here."""
         self._metrics.restore.observe(restore_s)
         self._metrics.partition_ready.set(1, str(partition))
 

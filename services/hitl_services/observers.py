@@ -25,10 +25,10 @@ class Observers:
         """Processing a record raised."""
         self._chronicle.fault(run_id, error)
 
-    def taken(self, partition: int, restore_s: float) -> None:
+    def taken(self, partition: int, restore_s: float, gates: int) -> None:
         """A partition is served here."""
-        self._meter.taken(partition, restore_s)
-        self._chronicle.taken(partition, restore_s)
+        self._meter.taken(partition, restore_s, gates)
+        self._chronicle.taken(partition, restore_s, gates)
 
     def lost(self, partition: int, error: HitlError | None) -> None:
         """A partition is not served here any more."""

@@ -31,7 +31,7 @@ class MemoryCluster:
     async def serve(self, stop: asyncio.Event) -> None:
         """A run that pauses, then nothing."""
         await self._runtime.run("policy", {"title": "a draft that is secret"}, "run-1")
-        self._observer.taken(0, 0.25)
+        self._observer.taken(0, 0.25, 1)
         self.partitions = {0: True}
         await stop.wait()
         self._observer.lost(0, None)

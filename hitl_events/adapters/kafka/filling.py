@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
+from hitl_events.adapters.avro.schemas import name_of
 from hitl_events.adapters.kafka.checkpoints import (
     PARTITION_MARKS,
     RUN_CHECKPOINTS,
@@ -16,6 +17,7 @@ from hitl_events.adapters.kafka.checkpoints import (
 from hitl_events.adapters.kafka.records import Place, Stored
 from hitl_events.adapters.kafka.state_rows import Kept
 from hitl_events.adapters.kafka.states import StateFile
+from hitl_events.domain.events import DecisionReceived
 from hitl_events.domain.mark import EndMark
 from hitl_events.domain.values import RunId, value
 from hitl_events.errors import CorruptLog, PartitionsChanged
@@ -55,11 +57,34 @@ async def fill(states: StateFile, reader: Checkpoints, owned: Owned, codec: Code
     return Filled(offset=mark.offset, inputs={each.topic: each.offset for each in mark.inputs})
 
 
+def open_gates(values: Iterable[bytes], codec: Codec, before: int = 0) -> int:
+    """How many gates of an active run are open after these events; `before` were open before.
+
+    Most events are told by their head alone: a checkpoint topic may hold millions.
+    """
+    gates = before
+    for value_ in values:
+        match name_of(value_):
+            case "GatePaused":
+                gates += 1
+            case "GateClosed":
+                gates -= 1
+            case "DecisionReceived":
+                event = codec.decode(value_)
+                gates -= isinstance(event, DecisionReceived) and event.resolution is not None
+            case "CancelRequested":
+                gates = 0
+            case _:
+                pass
+    return gates
+
+
 class _Part(NamedTuple):
     head: bytes
     chunks: int
     chunk: int
     events: int
+    gates: int
 
 
 class _Filling:
@@ -110,10 +135,11 @@ class _Filling:
             where = f"{self._owned.checkpoints}, offset {record.offset}"
             raise CorruptLog(where, "expected a checkpoint, found another record")
         if found.chunk == 0:
-            self._runs.append(_active(found))
+            gates = open_gates(found.events, self._codec)
+            self._runs.append(_active(found, gates))
             self.parts.pop(found.run_id, None)
             if found.chunks > 1:
-                part = _Part(found.head, found.chunks, 1, len(found.events))
+                part = _Part(found.head, found.chunks, 1, len(found.events), gates)
                 self.parts[found.run_id] = part
         else:
             self._more(found)
@@ -125,14 +151,15 @@ class _Filling:
             return
         self._write()
         upto = part.events + len(found.events)
-        self._states.extend(found.run_id, upto, found.events)
+        gates = open_gates(found.events, self._codec, part.gates)
+        self._states.extend(found.run_id, upto, found.events, gates)
         if found.chunk + 1 == found.chunks:
             del self.parts[found.run_id]
         else:
-            self.parts[found.run_id] = part._replace(chunk=found.chunk + 1, events=upto)
+            self.parts[found.run_id] = _Part(part.head, part.chunks, found.chunk + 1, upto, gates)
 
 
-def _active(found: RunCheckpoint) -> Kept:
+def _active(found: RunCheckpoint, gates: int) -> Kept:
     position = RunPosition(
         run_id=found.run_id,
         seq=found.seq,
@@ -140,6 +167,7 @@ def _active(found: RunCheckpoint) -> Kept:
         status=found.status,
         due=found.due,
         busy=found.busy,
+        gates=gates,
     )
     return Kept(position, found.first_offset, found.last_offset, found.chunks, None, found.events)
 

@@ -14,9 +14,10 @@ from typing import Any, NamedTuple
 from hitl_events.adapters.sqlite.file import LogFile
 from hitl_events.adapters.trouble import translated, unavailable
 from hitl_events.domain.values import RunId, micros, moment
+from hitl_events.errors import ImpossibleHistory
 from hitl_events.ports import RunPosition
 
-VERSION = 1
+VERSION = 2
 """Raise it with any change of the tables: a file of another version is thrown away."""
 _LOCK_WAIT_S = 1.0
 """Another process that has the file open keeps it for good."""
@@ -43,7 +44,7 @@ CREATE TABLE inputs (topic TEXT PRIMARY KEY, "offset" INTEGER NOT NULL) WITHOUT 
 
 -- `first` is the offset of the run's first event: the order of their start. `last` is that of its
 -- last one, `chunks` the number of its records in the checkpoint topic, as far as is known.
--- `mark` is there where the run has ended, `forget_us` where it can be shortened.
+-- `mark` is there where the run has ended, `forget_us` where it can be shortened; `gates` are open.
 CREATE TABLE runs (
     first INTEGER PRIMARY KEY,
     run_id TEXT NOT NULL UNIQUE,
@@ -52,6 +53,7 @@ CREATE TABLE runs (
     status INTEGER NOT NULL,
     due_us INTEGER,
     busy INTEGER NOT NULL,
+    gates INTEGER NOT NULL,
     last INTEGER NOT NULL,
     chunks INTEGER NOT NULL,
     forget_us INTEGER,
@@ -59,6 +61,7 @@ CREATE TABLE runs (
 );
 CREATE INDEX runs_due ON runs (due_us) WHERE due_us IS NOT NULL;
 CREATE INDEX runs_busy ON runs (first) WHERE busy = 1;
+CREATE INDEX runs_gates ON runs (gates) WHERE gates > 0;
 CREATE INDEX runs_last ON runs (last);
 CREATE INDEX runs_forget ON runs (forget_us) WHERE forget_us IS NOT NULL;
 
@@ -91,6 +94,15 @@ class Kept(NamedTuple):
     chunks: int
     mark: bytes | None
     values: tuple[bytes, ...]
+
+
+class Held(NamedTuple):
+    """What the file knows of a run, without its events."""
+
+    first: int
+    seq: int
+    head: bytes
+    last: int
 
 
 def open_file(path: Path, identity: str) -> LogFile:
@@ -186,19 +198,20 @@ def unpack(data: bytes) -> list[bytes]:
 
 
 def columns(position: RunPosition) -> tuple[object, ...]:
-    """seq, head, status, due_us and busy of a run."""
+    """seq, head, status, due_us, busy and gates of a run."""
     return (
         position.seq,
         position.head,
         CODES[position.status],
         None if position.due is None else micros(position.due),
         int(position.busy),
+        position.gates,
     )
 
 
 def position_of(row: Sequence[Any]) -> RunPosition:
-    """From run_id, seq, head, status, due_us, busy."""
-    run_id, seq, head, status, due_us, busy = row
+    """From run_id, seq, head, status, due_us, busy, gates."""
+    run_id, seq, head, status, due_us, busy, gates = row
     return RunPosition(
         run_id=RunId(run_id),
         seq=seq,
@@ -206,6 +219,7 @@ def position_of(row: Sequence[Any]) -> RunPosition:
         status=STATUSES[status],
         due=None if due_us is None else moment(due_us),
         busy=bool(busy),
+        gates=gates,
     )
 
 
@@ -238,3 +252,12 @@ def kept_of(row: Any, values: list[bytes]) -> Kept:
     if mark is None and len(values) != found.seq:
         raise ValueError(f"{len(values)} events of run {found.run_id!r}, which has {found.seq}")
     return Kept(found, first, last, chunks, mark, tuple(values))
+
+
+def check(position: RunPosition, known: Held | None, added: int) -> None:
+    """A position goes on from what the file holds of its run; `ImpossibleHistory` if not."""
+    held = known.seq if known else 0
+    if position.seq != held + added or position.seq == 0:
+        before = position.seq - added
+        problem = f"expected a batch that goes on from event {held}, found one from {before}"
+        raise ImpossibleHistory(position.run_id, position.seq, problem)

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 from hitl_events.adapters.kafka import state_rows as rows
-from hitl_events.adapters.kafka.state_rows import Kept
+from hitl_events.adapters.kafka.state_rows import Held, Kept
 from hitl_events.adapters.sqlite.file import LogFile
 from hitl_events.domain.events import DecisionRejected
 from hitl_events.domain.mark import mark_of, winners_only
 from hitl_events.domain.values import RUN_ID, RunId, digest, micros, moment, value
-from hitl_events.errors import CorruptLog, HitlError, ImpossibleHistory, InvalidInput, StateLost
+from hitl_events.errors import CorruptLog, HitlError, InvalidInput, StateLost
 from hitl_events.ports import Appended, Codec, RunPosition
 
 _KEYS_PER_QUERY = 500
@@ -28,19 +28,20 @@ _PAGE_ROWS = 1000
 
 _HELD = "SELECT run_id, first, seq, head, last FROM runs WHERE run_id IN "
 _ADD = """INSERT OR REPLACE INTO runs
-(run_id, seq, head, status, due_us, busy, first, last, chunks, forget_us, mark)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
-_GO_ON = """UPDATE runs SET seq = ?, head = ?, status = ?, due_us = ?, busy = ?, last = ?,
-forget_us = coalesce(?, forget_us), mark = coalesce(?, mark) WHERE first = ?"""
+(run_id, seq, head, status, due_us, busy, gates, first, last, chunks, forget_us, mark)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+_GO_ON = """UPDATE runs SET seq = ?, head = ?, status = ?, due_us = ?, busy = ?, gates = ?,
+last = ?, forget_us = coalesce(?, forget_us), mark = coalesce(?, mark) WHERE first = ?"""
 _ADD_EVENTS = "INSERT OR REPLACE INTO events (first, seq, data) VALUES (?, ?, ?)"
 _DROP_EVENTS = "DELETE FROM events WHERE first = ?"
-_KEPT = """SELECT run_id, seq, head, status, due_us, busy, first, last, chunks, mark FROM runs
-WHERE run_id IN """
+_KEPT = """SELECT run_id, seq, head, status, due_us, busy, gates, first, last, chunks, mark
+FROM runs WHERE run_id IN """
 _EVENTS = "SELECT first, data FROM events WHERE first IN ({}) ORDER BY first, seq"
 _BUSY = "SELECT run_id FROM runs WHERE busy = 1 ORDER BY first LIMIT ?"
 _DUE = "SELECT run_id FROM runs WHERE due_us <= ? ORDER BY due_us, first LIMIT ?"
+_GATES = "SELECT total(gates) FROM runs WHERE gates > 0"
 _NEXT_DUE = "SELECT min(due_us) FROM runs WHERE due_us IS NOT NULL"
-_PAGE = """SELECT run_id, seq, head, status, due_us, busy, first FROM runs
+_PAGE = """SELECT run_id, seq, head, status, due_us, busy, gates, first FROM runs
 WHERE first > ? ORDER BY first LIMIT ?"""
 _IDS_PAGE = "SELECT run_id, first FROM runs WHERE first > ? ORDER BY first LIMIT ?"
 _SINCE = "SELECT run_id, seq, head FROM runs WHERE last >= ? ORDER BY last"
@@ -73,15 +74,6 @@ class Change(NamedTuple):
     position: RunPosition
     values: Sequence[bytes]
     first: int
-    last: int
-
-
-class Held(NamedTuple):
-    """What the file knows of a run, without its events."""
-
-    first: int
-    seq: int
-    head: bytes
     last: int
 
 
@@ -181,11 +173,15 @@ class StateFile:
             ]
             self._file.change(_ADD_EVENTS, packed)
 
-    def extend(self, run_id: RunId, seq: int, values: Sequence[bytes]) -> None:
-        """Further events of a run that was `put` with its first ones, up to event `seq`."""
+    def extend(self, run_id: RunId, seq: int, values: Sequence[bytes], gates: int) -> None:
+        """Further events of a run that was `put` with its first ones, up to event `seq`.
+
+        With them so many of its gates are open.
+        """
         held = self.held([run_id])[run_id]
-        with self._sound():
+        with self._sound(), self._file.transaction():
             self._file.change(_ADD_EVENTS, [(held.first, seq, rows.pack(values))])
+            self._file.change("UPDATE runs SET gates = ? WHERE first = ?", [(gates, held.first)])
 
     def wrote(self, chunks: Mapping[RunId, int]) -> None:
         """How many records the checkpoint topic holds of these runs."""
@@ -240,6 +236,11 @@ class StateFile:
         with self._sound():
             return int(self._file.row("SELECT count(*) FROM runs")[0])
 
+    def gates(self) -> int:
+        """How many gates are open, in all runs."""
+        with self._sound():
+            return int(self._file.row(_GATES)[0])
+
     # RunStates
 
     async def load(self, run_ids: Iterable[RunId]) -> Mapping[RunId, tuple[bytes, ...]]:
@@ -284,7 +285,7 @@ class StateFile:
         events: list[tuple[object, ...]] = []
         for change in changes:
             position, known = change.position, held.get(change.position.run_id)
-            _check(position, known, len(change.values))
+            rows.check(position, known, len(change.values))
             first = known.first if known else change.first
             last = change.last if change.values else known.last if known else 0
             ended, forget_us = self._end(change, first, last)
@@ -332,14 +333,14 @@ class StateFile:
 
     def _kept(self, run_ids: list[RunId]) -> list[Kept]:
         found = self._file.rows(f"{_KEPT}({rows.questions(len(run_ids))})", run_ids)
-        firsts = [row[6] for row in found]
+        firsts = [row[7] for row in found]
         events: dict[int, list[bytes]] = {first: [] for first in firsts}
         sql = _EVENTS.format(rows.questions(len(firsts)))
         for first, values in self._file.decoded(
             "events", self._file.rows(sql, firsts), rows.unpacked
         ):
             events[first] += values
-        return self._file.decoded("runs", found, lambda row: rows.kept_of(row, events[row[6]]))
+        return self._file.decoded("runs", found, lambda row: rows.kept_of(row, events[row[7]]))
 
     def _held_now(self, run_ids: Iterable[RunId]) -> dict[RunId, Held]:
         found: dict[RunId, Held] = {}
@@ -386,12 +387,3 @@ class StateFile:
             rows.discard(self._file.path)
             message = f"expected a sound state file {self._file.path}, found {error.problem}"
             raise StateLost(f"{message}: it was thrown away, the log makes a new one") from error
-
-
-def _check(position: RunPosition, known: Held | None, added: int) -> None:
-    """It goes on from what the file holds of the run."""
-    held = known.seq if known else 0
-    if position.seq != held + added or position.seq == 0:
-        before = position.seq - added
-        problem = f"expected a batch that goes on from event {held}, found one from {before}"
-        raise ImpossibleHistory(position.run_id, position.seq, problem)

@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from hitl_events.adapters.avro.peek import whose
 from hitl_events.adapters.kafka.records import Place, Stored
-from hitl_events.adapters.kafka.states import NOTHING, Change, Held, Noted, StateFile
+from hitl_events.adapters.kafka.state_rows import Held
+from hitl_events.adapters.kafka.states import NOTHING, Change, Noted, StateFile
 from hitl_events.domain.values import RunId, digest
 from hitl_events.engine.active import ActiveRun
 from hitl_events.errors import CorruptLog

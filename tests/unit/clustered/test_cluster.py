@@ -16,6 +16,8 @@ from hitl_events.testing import ManualClock
 class Stubborn:
     """Does not end when it is asked to, if `deaf`."""
 
+    gates = 0
+
     def __init__(self, *, deaf: bool) -> None:
         self._stopped = asyncio.Event()
         self._deaf = deaf
@@ -83,7 +85,7 @@ class World:
     async def _confirm(self, partition: int) -> None:
         return
 
-    def taken(self, partition: int, restore_s: float) -> None:
+    def taken(self, partition: int, restore_s: float, gates: int) -> None:
         """Told by a keeper."""
         self.say(f"serves {partition}")
 

@@ -17,6 +17,8 @@ UNAVAILABLE: HitlError = LogUnavailable("expected a broker, found none")
 class Driven:
     """Serves until it is stopped, or fails as it was told to."""
 
+    gates = 3
+
     def __init__(self, failure: HitlError | None) -> None:
         self._failure = failure
         self._stopped = asyncio.Event()
@@ -64,8 +66,9 @@ class World:
             raise self._unconfirmed.pop(0)
         self.say("confirmed")
 
-    def taken(self, partition: int, restore_s: float) -> None:
+    def taken(self, partition: int, restore_s: float, gates: int) -> None:
         """Told by the keeper."""
+        assert gates == Driven.gates
         self.say("serves")
 
     def lost(self, partition: int, error: HitlError | None) -> None:

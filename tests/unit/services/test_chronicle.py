@@ -114,7 +114,7 @@ def test_the_lines_of_a_second_are_bounded() -> None:
 def test_partitions_and_faults_are_told() -> None:
     """Served, in trouble, given back; a defect with its place and without its text."""
     told = Told()
-    told.chronicle.taken(3, 0.25)
+    told.chronicle.taken(3, 0.25, 2)
     told.chronicle.lost(3, LogUnavailable("expected a broker, found none"))
     told.chronicle.lost(3, None)
     told.chronicle.fault(RunId("r"), ZeroDivisionError("secret"))

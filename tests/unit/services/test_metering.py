@@ -164,8 +164,8 @@ async def test_runs_steps_and_commits_are_counted(measured: Measured) -> None:
 
 def test_open_gates_go_on_from_what_was_restored(measured: Measured) -> None:
     """After a restart the gauge starts with what the partition holds; a lost one takes it along."""
-    measured.meter.restored(0, 5)
-    measured.meter.restored(1, 2)
+    measured.meter.taken(0, 0.1, 5)
+    measured.meter.taken(1, 0.1, 2)
     turn = Turn(partition=1)
     turn.gates = -1
     measured.meter.committed(turn, 0)
@@ -177,7 +177,7 @@ def test_open_gates_go_on_from_what_was_restored(measured: Measured) -> None:
 
 def test_partitions_are_ready_lost_or_given_back(measured: Measured) -> None:
     """1 while served, 0 in trouble, nothing once it is not ours."""
-    measured.meter.taken(3, 0.2)
+    measured.meter.taken(3, 0.2, 0)
     assert measured['hitl_partition_ready{partition="3"}'] == 1
     assert measured["hitl_restore_seconds_count"] == 1
 
