@@ -15,7 +15,7 @@ from hitl_events.adapters.inbound.read import read_inbound
 from hitl_events.adapters.inbound.refused import Unfit
 from hitl_events.adapters.inbound.write import command_json, decision_json
 from hitl_events.adapters.limits import RECORD_BYTES_KEPT_MAX
-from hitl_events.adapters.system import SystemIds
+from hitl_events.adapters.system import SystemIds, new_seed
 from hitl_events.domain.commands import Command, Decide, Origin, StartRun
 from hitl_events.domain.events import Source
 from hitl_events.domain.refusals import Reason, Refused
@@ -110,7 +110,7 @@ def submission(record: InboundRecord, schemas: Schemas | None = None) -> Submiss
     arrived_at = moment(record.source.timestamp_ms * 1000)
     command = read_inbound(record, arrived_at=arrived_at, schemas=schemas)
     if isinstance(command, StartRun):
-        command.seed = SystemIds().seed()  # type: ignore[misc]  # just made, not yet seen
+        command.seed = new_seed()  # type: ignore[misc]  # just made, not yet seen
     return Submission(command=command, record=lambda: record, settles=record.number)
 
 

@@ -10,6 +10,7 @@ import base64
 import binascii
 import hmac
 from collections.abc import Iterable
+from hashlib import sha256
 
 from hitl_events.domain.values import RUN_ID, RunId, value
 from hitl_events.errors import InvalidInput
@@ -20,6 +21,8 @@ TOKEN_CHARS_MAX = 200
 _FORMAT = 1
 _HEAD_BYTES = 1 + 4 + 8 + 8
 _MAC_BYTES = 16
+_BLOCK_BYTES = 64
+"""Of SHA-256; a longer key counts by its digest (RFC 2104)."""
 
 
 @value
@@ -31,18 +34,40 @@ class Claim:
     seed_prefix: bytes
 
 
+class _Key:
+    """HMAC-SHA-256 (RFC 2104) with what depends on the key alone done beforehand.
+
+    `hmac.digest` looks the algorithm up and pads the key each time: 4.2 us against 1.6 us.
+    """
+
+    __slots__ = ("_inner", "_outer")
+
+    def __init__(self, key: bytes) -> None:
+        short = sha256(key).digest() if len(key) > _BLOCK_BYTES else key
+        padded = short.ljust(_BLOCK_BYTES, b"\0")
+        self._inner = sha256(bytes(byte ^ 0x36 for byte in padded))
+        self._outer = sha256(bytes(byte ^ 0x5C for byte in padded))
+
+    def mac(self, message: bytes) -> bytes:
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(message)
+        outer.update(inner.digest())
+        return outer.digest()
+
+
 class TokenKeys:
     """Issues with the first key, accepts all: in a rotation old keys stay valid for old gates."""
 
     def __init__(self, keys: Iterable[bytes]) -> None:
-        self._keys: dict[str, bytes] = {}
+        self._keys: dict[str, _Key] = {}
         for key in keys:
             if len(key) < KEY_BYTES_MIN:
                 message = (
                     f"expected a token key of at least {KEY_BYTES_MIN} bytes, found {len(key)}"
                 )
                 raise InvalidInput(message)
-            self._keys[_kid(key)] = key
+            prepared = _Key(key)
+            self._keys[_kid(prepared)] = prepared
         if not self._keys:
             raise InvalidInput("expected at least one token key, found none")
         self.kid = next(iter(self._keys))
@@ -54,7 +79,7 @@ class TokenKeys:
             return None
         head = bytes((_FORMAT,)) + bytes.fromhex(kid) + seq.to_bytes(8, "big") + seed[:8]
         body = head + run_id.encode()
-        mac = hmac.digest(key, body, "sha256")[:_MAC_BYTES]
+        mac = key.mac(body)[:_MAC_BYTES]
         return PREFIX + base64.urlsafe_b64encode(body + mac).rstrip(b"=").decode()
 
     def read(self, token: str) -> Claim | None:
@@ -66,7 +91,7 @@ class TokenKeys:
         key = self._keys.get(body[1:5].hex())
         if body[0] != _FORMAT or key is None:
             return None
-        if not hmac.compare_digest(hmac.digest(key, body, "sha256")[:_MAC_BYTES], mac):
+        if not hmac.compare_digest(key.mac(body)[:_MAC_BYTES], mac):
             return None
         run_id = body[_HEAD_BYTES:].decode("ascii", "replace")
         if not RUN_ID.fullmatch(run_id):
@@ -76,16 +101,16 @@ class TokenKeys:
 
     def sign(self, message: bytes) -> bytes:
         """The MAC, 32 bytes, of a message that can be no token: one that begins with a letter."""
-        return hmac.digest(self._keys[self.kid], message, "sha256")
+        return self._keys[self.kid].mac(message)
 
     def signed(self, message: bytes, mac: bytes) -> bool:
         """Whether one of the keys made that MAC of the message."""
-        macs = [hmac.digest(key, message, "sha256") for key in self._keys.values()]
+        macs = [key.mac(message) for key in self._keys.values()]
         return any(hmac.compare_digest(each, mac) for each in macs)
 
 
-def _kid(key: bytes) -> str:
-    return hmac.digest(key, b"hitl token key id", "sha256")[:4].hex()
+def _kid(key: _Key) -> str:
+    return key.mac(b"hitl token key id")[:4].hex()
 
 
 def _unpack(token: str) -> bytes | None:
@@ -94,9 +119,10 @@ def _unpack(token: str) -> bytes | None:
         return None
     text = token[len(PREFIX) :]
     try:
-        raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+        raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
     except (binascii.Error, ValueError):
         return None
+    # what the decoder passes over, as foreign characters, does not come back here
     if base64.urlsafe_b64encode(raw).rstrip(b"=").decode() != text:
         return None
     return raw if len(raw) > _HEAD_BYTES + _MAC_BYTES else None

@@ -112,7 +112,7 @@ class Run:
             timeout_s=defaults.timeout_s if timeout_s is None else seconds(timeout_s),
             undo=undo,
         )
-        packed = values.dump({"args": list(args), "kwargs": kwargs})
+        packed = values.dump_arguments(args, kwargs)
         occurrence = self._history.occurrence("step", spec.name)
         return StepCall(("step", spec.name, occurrence), spec, packed)
 

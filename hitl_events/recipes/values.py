@@ -31,6 +31,17 @@ from hitl_events.errors import InvalidInput, NotSerialisable, RecipeError
 _PLAIN: frozenset[Any] = frozenset({Any, object})
 """Annotations that ask for nothing more than the JSON value; rebuilding them would be a copy."""
 
+_EXACT: dict[Any, Any] = {
+    dict: dict,
+    dict[str, Any]: dict,
+    list: list,
+    list[Any]: list,
+    str: str,
+    int: int,
+    bool: bool,
+}
+_FIRST: dict[Any, bytes] = {dict: b"{", list: b"[", str: b'"'}
+
 _JSON_SCALARS = (str, int, float, bool, type(None))
 _ADAPTERS_CACHED = 4096
 _PROBLEMS_SHOWN = 5
@@ -48,6 +59,16 @@ def dump(value: Any) -> bytes:
         return canonical.dumps(_plain(value, "$", 0))
 
 
+def dump_arguments(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bytes:
+    """Canonical JSON of `{"args": [...], "kwargs": {...}}`."""
+    try:
+        # -1: each stands one level deeper than it is dumped here
+        named = canonical.dumps(kwargs, around=-1) if kwargs else b"{}"
+        return b'{"args":%b,"kwargs":%b}' % (canonical.dumps(args, around=-1), named)
+    except NotSerialisable:
+        return dump({"args": list(args), "kwargs": kwargs})
+
+
 def as_json(value: Any) -> Any:
     """A user's value as plain JSON: models and dataclasses inside are dumped."""
     return value if type(value) in _JSON_SCALARS else _plain(value, "$", 0)
@@ -55,23 +76,28 @@ def as_json(value: Any) -> Any:
 
 def load(data: bytes, annotation: Any) -> Any:
     """The value that the annotation describes; `InvalidInput` where the bytes do not fit it."""
-    adapter = _adapter(annotation)
-    if adapter is None:
+    shape = _shape(annotation)
+    if shape is None:
         return canonical.loads(data)
+    if shape.exact is not None:
+        held = canonical.loads(data)
+        if type(held) is shape.exact:
+            return held
     try:
-        return adapter.validate_json(data, by_alias=True, by_name=True)
+        return shape.adapter.validator.validate_json(data, by_alias=True, by_name=True)
     except Exception as error:  # noqa: BLE001 - validators of the user's may raise anything
         raise InvalidInput(_said(error)) from None
 
 
 def check_type(annotation: Any) -> None:
     """`RecipeError` for an annotation that no value can be rebuilt from."""
-    _adapter(annotation)
+    _shape(annotation)
 
 
 def check(data: bytes, annotation: Any) -> None:
     """`InvalidInput` where recorded bytes would not fit; free where anything fits."""
-    if _adapter(annotation) is not None:
+    shape = _shape(annotation)
+    if shape is not None and data[:1] != shape.first:
         load(data, annotation)
 
 
@@ -92,8 +118,10 @@ def arguments(function: Callable[..., Any], packed: bytes) -> tuple[list[Any], d
 
 
 def _rebuilt(held: Any, annotation: Any) -> Any:
-    # from JSON, as results are: a strict model takes a datetime only so
-    return held if _adapter(annotation) is None else load(canonical.dumps(held), annotation)
+    shape = _shape(annotation)
+    if shape is None or type(held) is shape.exact:
+        return held
+    return load(canonical.dumps(held), annotation)  # from JSON: a strict model takes times only so
 
 
 def _parameters(function: Callable[..., Any]) -> _Parameters | None:
@@ -110,7 +138,7 @@ def _find_parameters(function: Callable[..., Any]) -> _Parameters | None:
         parameters = list(inspect.signature(function).parameters.values())
     except (TypeError, ValueError):
         return None
-    if all(_adapter(hints.get(each.name, Any)) is None for each in parameters):
+    if all(_shape(hints.get(each.name, Any)) is None for each in parameters):
         return None
     of_kind = {each.kind: hints.get(each.name, Any) for each in parameters}
     plain = [
@@ -136,9 +164,11 @@ def json_schema(annotation: Any) -> bytes | None:
 
 
 def _make_schema(annotation: Any) -> bytes | None:
-    adapter = _adapter(annotation)
+    shape = _shape(annotation)
     try:
-        return None if adapter is None else canonical.dumps(adapter.json_schema(mode="validation"))
+        if shape is None:
+            return None
+        return canonical.dumps(shape.adapter.json_schema(mode="validation"))
     except PydanticUserError as error:
         wanted = getattr(annotation, "__qualname__", annotation)
         message = f"expected a type that has a JSON schema, found {wanted}: {error.message}"
@@ -162,8 +192,13 @@ def _plain(value: Any, path: str, depth: int) -> Any:
     """Models, dataclasses and enums inside as JSON; `canonical` refuses what is left strange."""
     if depth > canonical.DEPTH_MAX:
         raise NotSerialisable(path, f"nesting deeper than {canonical.DEPTH_MAX} (or a cycle)")
-    if type(value) in _JSON_SCALARS:
-        return value  # most are, and what is asked below takes 1 us
+    kind = typing.cast("Any", type(value))
+    if kind in _JSON_SCALARS:
+        return value
+    if kind is dict:
+        return {key: _plain(item, f"{path}.{key}", depth + 1) for key, item in value.items()}
+    if kind is list or kind is tuple:
+        return [_plain(item, f"{path}[{index}]", depth + 1) for index, item in enumerate(value)]
     if isinstance(value, Enum):
         return value.value
     is_dataclass = dataclasses.is_dataclass(value) and not isinstance(value, type)
@@ -176,12 +211,6 @@ def _plain(value: Any, path: str, depth: int) -> Any:
             return plain
         except (PydanticSerializationError, ValueError) as error:
             raise NotSerialisable(path, f"a {type(value).__qualname__} with {error}") from None
-    if type(value) is dict:
-        held = typing.cast("dict[Any, Any]", value)  # type: ignore[redundant-cast]  # pyright needs it
-        return {key: _plain(item, f"{path}.{key}", depth + 1) for key, item in held.items()}
-    if type(value) is list or type(value) is tuple:
-        items = typing.cast("list[Any]", value)
-        return [_plain(item, f"{path}[{index}]", depth + 1) for index, item in enumerate(items)]
     return value
 
 
@@ -225,25 +254,41 @@ def _said(error: Exception) -> str:
     return f"expected {error.title}, found {shown}" + (f"; {more} more" if more > 0 else "")
 
 
-def _adapter(annotation: Any) -> TypeAdapter[Any] | None:
+class _Shape:
+    """How values of an annotation are rebuilt from JSON.
+
+    `exact`: a JSON value of just that type is the value already, and nothing has to be asked of
+    pydantic (which would make a copy). `first`: the byte that such values begin with in JSON.
+    """
+
+    __slots__ = ("adapter", "exact", "first")
+
+    def __init__(self, adapter: TypeAdapter[Any], exact: Any) -> None:
+        self.adapter = adapter
+        self.exact = exact
+        self.first = _FIRST.get(self.exact)
+
+
+def _shape(annotation: Any) -> _Shape | None:
+    """None where anything fits."""
     try:
-        return _cached_adapter(annotation)
+        return _cached_shape(annotation)
     except TypeError:
-        return _make_adapter(annotation)  # an annotation that can not be hashed
+        return _make_shape(annotation, None)  # an annotation that can not be hashed
 
 
-def _make_adapter(annotation: Any) -> TypeAdapter[Any] | None:
-    if annotation in _PLAIN:
-        return None
+@lru_cache(_ADAPTERS_CACHED)
+def _cached_shape(annotation: Any) -> _Shape | None:
+    return None if annotation in _PLAIN else _make_shape(annotation, _EXACT.get(annotation))
+
+
+def _make_shape(annotation: Any, exact: Any) -> _Shape:
     try:
-        return TypeAdapter(annotation)
+        return _Shape(TypeAdapter(annotation), exact)
     except (PydanticSchemaGenerationError, PydanticUserError) as error:
         wanted = getattr(annotation, "__qualname__", annotation)
         message = f"expected JSON types, dataclasses or pydantic models, found the type {wanted}"
         raise RecipeError(message) from error
-
-
-_cached_adapter = lru_cache(_ADAPTERS_CACHED)(_make_adapter)
 
 
 def _hints(function: Callable[..., Any]) -> dict[str, Any]:

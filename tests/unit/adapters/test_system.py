@@ -1,4 +1,5 @@
 import time
+from copy import copy
 from datetime import UTC, datetime
 from uuid import RFC_4122, UUID
 
@@ -46,3 +47,13 @@ def test_seeds_are_random() -> None:
 
     assert len(seeds) == 100
     assert {len(seed) for seed in seeds} == {16}
+
+
+def test_a_forked_process_draws_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that was forked off gives none of the ids that its parent gives."""
+    ids = SystemIds()
+    ids.seed()
+    child = copy(ids)
+    monkeypatch.setattr("hitl_events.adapters.system.os.getpid", lambda: -1)
+
+    assert child.seed() != ids.seed()

@@ -41,6 +41,14 @@ def test_a_token_is_derived() -> None:
     assert len(others) == 3
 
 
+@pytest.mark.parametrize("length", [32, 64, 65, 200])
+def test_the_mac_is_hmac_sha_256(length: int) -> None:
+    """Keys of any length give what RFC 2104 says, so that other implementations can check it."""
+    key = bytes(range(length))
+
+    assert TokenKeys([key]).sign(b"message") == hmac.digest(key, b"message", "sha256")
+
+
 def test_the_longest_token_fits() -> None:
     """A run id of 64 characters still gives a token of at most 200."""
     token = _token(run_id="x" * 64, seq=2**62)

@@ -267,3 +267,19 @@ def test_the_schema_of_a_type_is_canonical() -> None:
     assert schema is not None
     assert b'"required":["items"]' in schema
     assert values.json_schema(Any) is None
+
+
+def test_plain_json_types_see_the_value_that_was_recorded() -> None:
+    """`dict`, `list` and `str` ask for no more than the JSON value, down to its large floats."""
+    recorded = values.dump({"big": 1e16, "text": "t"})
+
+    for annotation in (dict, dict[str, Any], Any):
+        assert values.load(recorded, annotation) == {"big": 1e16, "text": "t"}
+        assert values.dump(values.load(recorded, annotation)) == recorded
+    with pytest.raises(InvalidInput):
+        values.check(recorded, list[Any])
+
+
+def test_an_annotation_that_can_not_be_hashed_is_an_annotation() -> None:
+    """Metadata of `Annotated` may be anything."""
+    assert values.load(b"1", Annotated[int, ["metadata"]]) == 1
