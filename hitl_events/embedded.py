@@ -21,7 +21,8 @@ from hitl_events.adapters.sqlite import SqliteLog
 from hitl_events.adapters.system import SystemClock, SystemIds
 from hitl_events.domain.diagnostics import Diagnostic
 from hitl_events.domain.events import Event, RunStarted
-from hitl_events.domain.outcome import Outcome, refused
+from hitl_events.domain.evolve import fold
+from hitl_events.domain.outcome import Outcome, Standing, refused, standing_of
 from hitl_events.domain.refusals import Rejection
 from hitl_events.domain.token import TokenKeys
 from hitl_events.domain.values import RunId, value
@@ -195,12 +196,13 @@ class Runtime:
     async def _settle(self, run_id: RunId | None, asked: Submission, *, decision: bool) -> Outcome:
         if self._only is not None and run_id is not None:
             self._only.add(run_id)
-        answer, events = await self._partition.ask(asked)
+        answer, rest = await self._partition.ask(asked)
         if answer.reason is not None:
             return await self._refused(answer, decision=decision)
-        if events is None:
+        if rest is None:
             events = await self.history(answer.run_id) if answer.run_id is not None else ()
-        return self._outcome(events)
+            return self._outcome(events, _standing(events))
+        return self._outcome(*rest)
 
     async def _refused(self, answer: Answer, *, decision: bool) -> Outcome:
         events = await self.history(answer.run_id) if answer.run_id is not None else ()
@@ -215,7 +217,7 @@ class Runtime:
         """The outcome of a run as of now; an error outcome where there is no such run."""
         events = await self.history(RunId(run_id))
         if events:
-            return self._outcome(events)
+            return self._outcome(events, _standing(events))
         message = str(UnknownRun(run_id))
         return refused((), Rejection(reason="unknown_run", message=message), decision=False)
 
@@ -238,15 +240,24 @@ class Runtime:
             return plan_of_events(done.value)
         raise HitlError("expected a store that reads without waiting, found one that waits")
 
-    def _outcome(self, events: Sequence[Event]) -> Outcome:
+    def _outcome(self, events: Sequence[Event], standing: Standing) -> Outcome:
         extra: list[Diagnostic] = []
-        if self._local:
-            plain = Outcome(events)
-            extra = [_missing_durability("warn")] if plain.status == "paused" else []
-        first = events[0]
-        if isinstance(first, RunStarted) and self._book.find(first.recipe, first.version) is None:
-            extra += [_LEFT] if Outcome(events).status == "running" else []
-        return Outcome(events, keys=self._keys, extra=extra)
+        if standing.status == "paused" and self._local:
+            extra.append(_missing_durability("warn"))
+        elif standing.status == "running" and self._lacks_recipe(events[0]):
+            extra.append(_LEFT)
+        return Outcome(events, keys=self._keys, extra=extra, standing=standing)
+
+    def _lacks_recipe(self, first: Event) -> bool:
+        return (
+            isinstance(first, RunStarted) and self._book.find(first.recipe, first.version) is None
+        )
+
+
+def _standing(events: Sequence[Event]) -> Standing:
+    run = fold(events)
+    assert run is not None
+    return standing_of(run)
 
 
 def _opened(path: Path | str | None, setting: Setting) -> tuple[OwnedLog, TokenKeys]:

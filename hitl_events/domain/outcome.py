@@ -5,7 +5,7 @@ An outcome holds the events and folds them when it is asked: most callers look a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from functools import cached_property
 from typing import Any
@@ -16,10 +16,10 @@ from hitl_events.domain.diagnostics import Diagnostic, diagnostics_of
 from hitl_events.domain.events import Event, GatePaused, RunStarted
 from hitl_events.domain.evolve import fold
 from hitl_events.domain.refusals import Rejection, diagnostic_code
-from hitl_events.domain.state import RunState, status
+from hitl_events.domain.state import RunState, Status, status
 from hitl_events.domain.token import TokenKeys
 from hitl_events.domain.trace import TraceEntry, trace
-from hitl_events.domain.values import iso
+from hitl_events.domain.values import iso, value
 
 _STATUS = {
     "completed": "ok",
@@ -33,10 +33,24 @@ _STATUS = {
 
 _LEVELS = 5
 """Of an outcome around user data: itself, artefact, gates, a gate, its decision."""
+@value
+class Standing:
+    """Where a run stands: what most callers ask of its state, from whoever holds that anyway."""
+
+    status: Status
+    open: tuple[GatePaused, ...]
+
+
+def standing_of(run: RunState) -> Standing:
+    """Its status and open gates."""
+    return Standing(status=status(run), open=tuple([gate.paused for gate in run.pending.values()]))
 
 
 class Outcome:
-    """The outcome of a run as of its last given event; attributes have the names of the JSON."""
+    """The outcome of a run as of its last given event; attributes have the names of the JSON.
+
+    `standing` may be given by whoever has folded the same events; it saves doing that again.
+    """
 
     def __init__(
         self,
@@ -45,22 +59,28 @@ class Outcome:
         keys: TokenKeys | None = None,
         refusal: Diagnostic | None = None,
         extra: Sequence[Diagnostic] = (),
+        standing: Standing | None = None,
     ) -> None:
         self._events = events
         self._keys = keys
         self._refusal = refusal
-        self._extra = tuple(extra)
+        self._extra = extra
+        self._standing = standing
 
     @cached_property
     def _run(self) -> RunState | None:
         return fold(self._events)
 
-    @cached_property
+    def _stands(self) -> Standing | None:
+        if self._standing is None and self._run is not None:
+            self._standing = standing_of(self._run)
+        return self._standing
+
+    @property
     def status(self) -> str:
         """`ok`, `paused`, `running` or `error`."""
-        if self._refusal is not None or self._run is None:
-            return "error"
-        return _STATUS[status(self._run)]
+        stands = self._stands()
+        return "error" if self._refusal is not None or stands is None else _STATUS[stands.status]
 
     @property
     def _started(self) -> RunStarted | None:
@@ -92,41 +112,44 @@ class Outcome:
         """`{input, steps, gates, result}`; partial while the run is paused."""
         return artefact_of(self._run) if self._run else {}
 
-    @cached_property
+    @property
     def tokens(self) -> dict[str, str]:
         """Name in the artefact -> token of each open gate of a paused run, the first opened first.
 
         For a holder of the key.
         """
-        if self._keys is None or self._run is None or self.status != "paused":
+        if self._run is None or not self._issued:
             return {}
-        seed, issued = self._run.started.seed, dict[str, str]()
-        for name, paused in self._open():
-            token = self._keys.issue(paused.run_id, paused.seq, seed, paused.token_kid)
-            if token is not None:
-                issued[name] = token
-        return issued
-
-    def _open(self) -> Iterator[tuple[str, GatePaused]]:
-        """The open gates under the names that they have among all gates."""
-        assert self._run is not None
-        every = self._run.gates.items()
-        named = latest_by_name((*key, gate.paused.seq) for key, gate in every)
+        gates = self._run.gates.items()
+        named = latest_by_name((*key, gate.paused.seq) for key, gate in gates)
         names = {seq: name for name, seq in named.items()}
-        for seq, gate in self._run.pending.items():
-            yield names[seq], gate.paused
+        return {names[seq]: token for seq, token in self._issued.items()}
 
     @property
     def token(self) -> str | None:
         """The token of the first open gate."""
-        return next(iter(self.tokens.values()), None)
+        return next(iter(self._issued.values()), None)
+
+    @cached_property
+    def _issued(self) -> dict[int, str]:
+        """The token of each open gate by its seq."""
+        started, issued = self._started, dict[int, str]()
+        if self._keys is None or started is None:
+            return issued
+        for paused in self._open():
+            token = self._keys.issue(started.run_id, paused.seq, started.seed, paused.token_kid)
+            if token is not None:
+                issued[paused.seq] = token
+        return issued
+
+    def _open(self) -> tuple[GatePaused, ...]:
+        stands = self._stands()
+        return stands.open if stands is not None and self.status == "paused" else ()
 
     @property
     def pause_kind(self) -> str | None:
         """The kind of the first open gate: human, external, system, schedule or reconcile."""
-        if self._run is None or self.status != "paused":
-            return None
-        return next((gate.paused.pause_kind for gate in self._run.pending.values()), None)
+        return next((paused.pause_kind for paused in self._open()), None)
 
     @cached_property
     def diagnostics(self) -> list[Diagnostic]:

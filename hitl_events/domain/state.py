@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator
+from collections.abc import Container
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Literal, TypeAlias
@@ -24,6 +24,8 @@ GateKey: TypeAlias = tuple[str, int]
 Phase: TypeAlias = Literal["active", "cancelling", "completed", "failed", "cancelled"]
 Status: TypeAlias = Literal["running", "paused", "blocked", "completed", "failed", "cancelled"]
 
+_UNFINISHED = frozenset({"started", "retrying"})
+"""Statuses of a step that has begun durably (or will try again) and has no result."""
 _CLOSED_STATUS = {"approve": "approved", "deny": "denied"}
 ARRIVALS_KNOWN_TO = timedelta(milliseconds=1)
 """A gate expires that much after its end: a decision that arrives later then bears a later time."""
@@ -121,13 +123,6 @@ def gate_status(verdict: str) -> str:
     return _CLOSED_STATUS.get(verdict, "decided")
 
 
-def unfinished(run: RunState) -> Iterator[tuple[StepKey, StepState]]:
-    """Steps that have begun durably (or will try again) and have no result."""
-    for key, step in run.steps.items():
-        if step.status in {"started", "retrying"}:
-            yield key, step
-
-
 def uncertain_gate(run: RunState, key: StepKey) -> GateState | None:
     """The open reconcile gate about a step."""
     for gate in run.pending.values():
@@ -148,8 +143,8 @@ def status(run: RunState) -> Status:
         return "blocked"
     if run.phase == "cancelling" or not run.pending:
         return "running"
-    for key, _ in unfinished(run):
-        if uncertain_gate(run, key) is None:
+    for key, step in run.steps.items():
+        if step.status in _UNFINISHED and uncertain_gate(run, key) is None:
             return "running"
     return "paused"
 
@@ -161,20 +156,18 @@ def next_due(run: RunState, running: Container[StepKey] = ()) -> datetime | None
     """
     if run.ended:
         return None
-    times = [
-        gate.paused.expires_at + ARRIVALS_KNOWN_TO
-        for gate in run.pending.values()
-        if gate.paused.expires_at is not None
-    ]
-    if run.blocked is None:
-        times += [
-            step.retry_at
-            for key, step in run.steps.items()
-            if step.retry_at is not None  # so it is unfinished
-            and key not in running
-            and (run.phase == "active" or key[0] == "undo")
-        ]
-    return min(times, default=None)
+    earliest: datetime | None = None
+    for gate in run.pending.values():
+        if gate.paused.expires_at is not None:
+            end = gate.paused.expires_at + ARRIVALS_KNOWN_TO
+            earliest = end if earliest is None else min(earliest, end)
+    for key, step in run.steps.items():
+        at = step.retry_at
+        if at is None or run.blocked is not None or key in running:
+            continue
+        if run.phase == "active" or key[0] == "undo":  # it is unfinished, as it has a time
+            earliest = at if earliest is None else min(earliest, at)
+    return earliest
 
 
 def end_mark(run: RunState) -> RunState:

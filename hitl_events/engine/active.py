@@ -9,6 +9,7 @@ from hashlib import sha256
 from hitl_events.domain.events import Event
 from hitl_events.domain.evolve import evolve
 from hitl_events.domain.mark import state_of
+from hitl_events.domain.outcome import Standing, standing_of
 from hitl_events.domain.requests import StepRequest
 from hitl_events.domain.state import RunState, StepKey, end_mark, next_due, status
 from hitl_events.domain.values import NO_DIGEST, RunId
@@ -28,17 +29,19 @@ class ActiveRun:
         "held_until",
         "left",
         "requests",
+        "run",
         "run_id",
         "running",
-        "state",
         "trimmed",
         "unwritten",
     )
 
+    run: RunState
+    """The state of a run that has begun. Not there before: it is asked for 18 times a turn."""
+
     def __init__(self, run_id: RunId) -> None:
         self.run_id = run_id
         self.events: list[Event] = []
-        self.state: RunState | None = None
         self.head = NO_DIGEST
         self.driver: RecipeDriver | None = None
         self.delivered = 0
@@ -51,10 +54,9 @@ class ActiveRun:
         self.unwritten: list[Appended] = []
 
     @property
-    def run(self) -> RunState:
-        """The state of a run that has begun."""
-        assert self.state is not None
-        return self.state
+    def state(self) -> RunState | None:
+        """The state, None of a run that has not begun."""
+        return getattr(self, "run", None)
 
     def restore(self, values: Sequence[bytes], codec: Codec) -> None:
         """Fold what the log holds; `CorruptLog` if the chain does not hold.
@@ -66,7 +68,7 @@ class ActiveRun:
             if mark.run_id != self.run_id:
                 where = f"run {self.run_id!r}, end mark"
                 raise CorruptLog(where, f"it is one of run {mark.run_id!r}")
-            self.state, self.head = state_of(mark), mark.head
+            self.run, self.head = state_of(mark), mark.head
             values = values[1:]
         for value in values:
             event = codec.decode(value)
@@ -74,15 +76,16 @@ class ActiveRun:
             if event.prev_digest != self.head or event.run_id != self.run_id:
                 raise CorruptLog(where, "it does not follow its predecessor (digest chain)")
             try:
-                self.state = evolve(self.state, event)
+                self.run = evolve(self.state, event)
             except (ImpossibleHistory, KeyError) as error:
                 raise CorruptLog(where, str(error)) from error
             self.head = sha256(value).digest()
             self.events.append(event)
-        if self.state is not None and self.state.ended:
+        state = self.state
+        if state is not None and state.ended:
             self.trim()
-        elif self.state is not None:
-            self.gates = len(self.state.pending)
+        elif state is not None:
+            self.gates = len(state.pending)
 
     def record(self, event: Event, now: datetime, codec: Codec) -> None:
         """Give an event its place in the run, and apply it."""
@@ -96,7 +99,7 @@ class ActiveRun:
         event.recorded_at = now  # type: ignore[misc]  # as above
         event.prev_digest = self.head  # type: ignore[misc]  # as above
         value = codec.encode(event)
-        self.state = state = evolve(state, event)
+        self.run = state = evolve(state, event)
         self.head = sha256(value).digest()
         self.events.append(event)
         self.unwritten.append(Appended(event=event, value=value, seed=state.started.seed))
@@ -120,18 +123,18 @@ class ActiveRun:
             gates=0 if run.ended else len(run.pending),
         )
 
-    @property
-    def idle(self) -> bool:
-        """True where nothing goes on here until somebody decides, or ever."""
+    def rest(self) -> Standing | None:
+        """Where it stands, if nothing goes on here until somebody decides, or ever; else None."""
         if self.running or self.state is None:
-            return False
-        return self.left or status(self.state) != "running"
+            return None
+        standing = standing_of(self.run)
+        return standing if self.left or standing.status != "running" else None
 
     def trim(self) -> None:
         """Keep of an ended run what answers late and repeated decisions."""
         self.forget_driver()
         self.requests.clear()
-        self.state = end_mark(self.run)
+        self.run = end_mark(self.run)
         self.events = []
         self.trimmed = True
 

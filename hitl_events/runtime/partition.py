@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Protocol
 
@@ -91,11 +91,14 @@ class Partition:
         if self._closing.is_set():
             raise LogUnavailable(CLOSED)
 
-    async def ask(self, submission: Submission) -> Settled:
+    def ask(self, submission: Submission) -> Awaitable[Settled]:
         """What becomes of a command, and its run's events once it pauses, ends or blocks."""
         self._check_open()
         if self._runner is not None:
-            return await self._runner.submit(submission)
+            return self._runner.submit(submission)
+        return self._ask_owner(submission)
+
+    async def _ask_owner(self, submission: Submission) -> Settled:
         offset = await self._log.put(submission.record())
         while (answer := await self._log.answer(offset)) is None:
             self._check_open()

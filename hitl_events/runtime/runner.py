@@ -267,8 +267,10 @@ class Runner:
             overdue = position.due is not None and position.due <= now
             if run_id in self._waiters and not overdue and not self._draining:  # timers come first
                 active = self._engine.look(run_id)
-                if active is not None and active.idle:
-                    self._waiters.resolve(run_id, None if active.trimmed else tuple(active.events))
+                standing = None if active is None else active.rest()
+                if active is not None and standing is not None:
+                    rest = None if active.trimmed else (tuple(active.events), standing)
+                    self._waiters.resolve(run_id, rest)
             self._schedule(run_id, position.due)
         if self._fired:
             await self._fired_out(turn)

@@ -7,12 +7,16 @@ from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
 from hitl_events.domain.events import Event
+from hitl_events.domain.outcome import Standing
 from hitl_events.domain.values import RunId
 from hitl_events.errors import HitlError
 from hitl_events.ports import Answer
 
-Settled: TypeAlias = tuple[Answer, Sequence[Event] | None]
-"""What became of a command, and its run's events once it rests (None: to be read from the log)."""
+Rest: TypeAlias = tuple[Sequence[Event], Standing]
+"""The events of a run that rests, and where it stands."""
+
+Settled: TypeAlias = tuple[Answer, Rest | None]
+"""What became of a command, and its run once that rests (None: to be read from the log)."""
 
 Waiter: TypeAlias = asyncio.Future[Settled]
 
@@ -30,11 +34,11 @@ class Waiters:
         """Somebody waits for the run."""
         self._by_run.setdefault(run_id, []).append((waiter, answer))
 
-    def resolve(self, run_id: RunId, events: Sequence[Event] | None) -> None:
+    def resolve(self, run_id: RunId, rest: Rest | None) -> None:
         """The run rests."""
         for waiter, answer in self._by_run.pop(run_id, ()):
             if not waiter.done():
-                waiter.set_result((answer, events))
+                waiter.set_result((answer, rest))
 
     def close(self, others: Iterable[Waiter], failure: HitlError) -> None:
         """Nobody will be served any more: all who wait get the failure."""

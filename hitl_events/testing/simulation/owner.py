@@ -186,7 +186,7 @@ class Owner:
             self._around.answered(ticket, answer)
         for run_id, position in turn.touched.items():
             active = self.engine.look(run_id)
-            if active is not None and active.idle and not active.left:
+            if active is not None and active.rest() and not active.left:
                 self._around.rests(self, run_id)
             self._schedule(run_id, position.due)
         if self._fired:
