@@ -33,6 +33,8 @@ _STATUS = {
 
 _LEVELS = 5
 """Of an outcome around user data: itself, artefact, gates, a gate, its decision."""
+
+
 @value
 class Standing:
     """Where a run stands: what most callers ask of its state, from whoever holds that anyway."""
