@@ -112,7 +112,9 @@ class Takeover:
         owned = Owned(topics=self._topics, partition=partition, partitions=self._setup.counts.runs)
         found = await restore(states, reader, owned, self._setup.tools.codec)
         kept = Kept(
-            local=states, checkpoints=Checkpointer(states, owned), events_end=found.events_end
+            local=states,
+            checkpoints=Checkpointer(states, owned, found.strays),
+            events_end=found.events_end,
         )
         return kept, found.inputs
 

@@ -10,6 +10,7 @@ from hitl_events.adapters.system import SystemClock
 from hitl_events.testing import check_clock, check_codec
 from hitl_events.testing.checks import dead_letters, event_log, intake, owner, run_states
 from hitl_events.testing.checks.promise import Promise, keeps
+from tests.contract.states import StateLog, state_file
 from tests.contract.storages import MAKES
 
 MODULES = (event_log, owner, run_states, intake, dead_letters)
@@ -27,6 +28,13 @@ def _named(promises: Iterable[Promise[Any]]) -> list[str]:
 async def test_adapter_keeps_its_promise(adapter: str, promise: Promise[Any]) -> None:
     """The promise holds for the adapter."""
     async with MAKES[adapter]() as storage:
+        await keeps(promise, storage)
+
+
+@pytest.mark.parametrize("promise", run_states.PROMISES, ids=_named(run_states.PROMISES))
+async def test_a_state_file_keeps_its_promise(promise: Promise[StateLog]) -> None:
+    """What `RunStates` promises holds for the state file of a Kafka partition."""
+    async with state_file() as storage:
         await keeps(promise, storage)
 
 

@@ -155,7 +155,9 @@ class Checkpointer:
     by then, and last the mark: with the end of the events at which this round began.
     """
 
-    def __init__(self, states: StateFile, owned: Owned) -> None:
+    def __init__(self, states: StateFile, owned: Owned, strays: Iterable[RunId] = ()) -> None:
+        """`strays` are runs whose checkpoints have to go, as the log does not hold them."""
+        self._strays = list(strays)
         self._states = states
         self._owned = owned
         self._changed: dict[RunId, None] = {}
@@ -189,6 +191,7 @@ class Checkpointer:
         """That transaction is in the log and in the state file: so many events, of these runs."""
         self._changed.update(dict.fromkeys(run_ids))
         self._events = events
+        self._strays = []
         if self._chunks:
             self._states.wrote(self._chunks)
             self._chunks = {}
@@ -205,7 +208,8 @@ class Checkpointer:
     def _next(self) -> list[Outgoing]:
         assert self._round is not None
         quota = min(max(ceil(self._pace * self._events), RUNS_MIN), RUNS_MAX)
-        records: list[Outgoing] = []
+        place = self._owned.checkpoints
+        records = [Outgoing(place=place, key=key.encode(), value=None) for key in self._strays]
         size = 0
         while quota > 0 and size < BYTES_MAX:
             some = list(islice(self._round, min(quota, _PIECE_RUNS)))
@@ -215,7 +219,7 @@ class Checkpointer:
                 break
             quota -= len(some)
             for kept in self._states.kept(some):
-                its = records_of(kept, self._owned.checkpoints)
+                its = records_of(kept, place)
                 size += sum(len(record.value or b"") for record in its)
                 records += its
                 if (count := _values_in(its)) != kept.chunks:

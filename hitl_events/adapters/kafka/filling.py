@@ -19,7 +19,7 @@ from hitl_events.adapters.kafka.state_rows import Kept
 from hitl_events.adapters.kafka.states import StateFile
 from hitl_events.domain.events import DecisionReceived
 from hitl_events.domain.mark import EndMark
-from hitl_events.domain.values import RunId, value
+from hitl_events.domain.values import RUN_ID, RunId, value
 from hitl_events.errors import CorruptLog, PartitionsChanged
 from hitl_events.ports import Codec, RunPosition
 
@@ -102,12 +102,19 @@ class _Filling:
     def take(self, piece: Sequence[Stored]) -> None:
         for record in piece:
             if record.value is None:
-                continue  # a chunk that is needed no more: it does not fit its run any more either
-            if record.key == self._mark_key:
+                self._gone((record.key or b"").decode())
+            elif record.key == self._mark_key:
                 self.mark = self._checked(record.value)
             else:
                 self._run(record, record.value)
         self._write()
+
+    def _gone(self, key: str) -> None:
+        """A run that the log does not hold; a chunk that is gone fits its run no more by itself."""
+        if RUN_ID.fullmatch(key):
+            self._write()
+            self._states.drop(RunId(key))
+            self.parts.pop(RunId(key), None)
 
     def _write(self) -> None:
         if self._runs:

@@ -15,7 +15,7 @@ from hitl_events.adapters.kafka.filling import Filled, fill
 from hitl_events.adapters.kafka.records import Place, Stored
 from hitl_events.adapters.kafka.states import NOTHING, Noted, StateFile
 from hitl_events.adapters.kafka.tail import Contradiction, Tail
-from hitl_events.domain.values import digest, value
+from hitl_events.domain.values import RunId, digest, value
 from hitl_events.ports import Codec
 
 Base: TypeAlias = Literal["file", "checkpoints", "beginning"]
@@ -45,12 +45,14 @@ class Restored:
     """What the state rests on, and how many events were read after it.
 
     `inputs` are offsets to fall back on, by topic, where the group has committed none (any more).
+    `strays` are runs of the checkpoint topic that the log does not hold (any more).
     """
 
     base: Base
     events_end: int
     events_read: int
     inputs: Mapping[str, int]
+    strays: tuple[RunId, ...] = ()
 
 
 async def restore(states: StateFile, reader: Committed, owned: Owned, codec: Codec) -> Restored:
@@ -83,6 +85,7 @@ class _Restore:
         self._reader = reader
         self._owned = owned
         self._codec = codec
+        self._suspects: list[RunId] = []
 
     async def from_file(self) -> Restored | None:
         """None for a file that is empty, far behind, or true for another log than this one."""
@@ -103,12 +106,11 @@ class _Restore:
         if filled is None:
             return None
         first, end = await self._reader.bounds(self._owned.events)
-        if not first <= filled.offset <= end:
-            return None
-        noted = await self._noted(filled)
+        since = self._states.since(min(filled.offset, end))
+        self._suspects = [run_id for run_id, _, _ in since]
+        noted = await self._noted(filled) if first <= filled.offset <= end else None
         if noted is None:
             return None
-        since = self._states.since(filled.offset)
         tail = Tail(self._states, self._owned.events, self._codec)
         tail.expect({run_id: (seq, head) for run_id, seq, head in since})
         await self._read(tail, noted, is_whole=False)
@@ -121,7 +123,9 @@ class _Restore:
         self._states.clear()
         tail = Tail(self._states, self._owned.events, self._codec, is_all=True)
         await self._read(tail, NOTHING, is_whole=False)
-        return self._restored("beginning", tail)
+        known = self._states.held(self._suspects)
+        strays = tuple(run_id for run_id in self._suspects if run_id not in known)
+        return replace(self._restored("beginning", tail), strays=strays)
 
     async def _holds(self, noted: Noted) -> bool:
         """Whether the log has the event that was the last one."""

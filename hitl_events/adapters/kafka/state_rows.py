@@ -85,15 +85,13 @@ _OUT_OF_ORDER = {
 _COUNT = struct.Struct("<I")
 
 
-class Kept(NamedTuple):
-    """All that the file holds of a run; `values` are its events, or those after its `mark`."""
+class Change(NamedTuple):
+    """What a batch brings for one run: events at offsets `first` to `last`, and where it stands."""
 
     position: RunPosition
+    values: Sequence[bytes]
     first: int
     last: int
-    chunks: int
-    mark: bytes | None
-    values: tuple[bytes, ...]
 
 
 class Held(NamedTuple):
@@ -103,6 +101,17 @@ class Held(NamedTuple):
     seq: int
     head: bytes
     last: int
+
+
+class Kept(NamedTuple):
+    """All that the file holds of a run; `values` are its events, or those after its `mark`."""
+
+    position: RunPosition
+    first: int
+    last: int
+    chunks: int
+    mark: bytes | None
+    values: tuple[bytes, ...]
 
 
 def open_file(path: Path, identity: str) -> LogFile:

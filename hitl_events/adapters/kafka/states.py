@@ -11,10 +11,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 from hitl_events.adapters.kafka import state_rows as rows
-from hitl_events.adapters.kafka.state_rows import Held, Kept
+from hitl_events.adapters.kafka.state_rows import Change, Held, Kept
 from hitl_events.adapters.sqlite.file import LogFile
 from hitl_events.domain.events import DecisionRejected
 from hitl_events.domain.mark import mark_of, winners_only
@@ -66,15 +66,6 @@ class Noted:
 
 
 NOTHING = Noted(events_end=0, last_digest=None, inputs={})
-
-
-class Change(NamedTuple):
-    """What a batch brings for one run: events at offsets `first` to `last`, and where it stands."""
-
-    position: RunPosition
-    values: Sequence[bytes]
-    first: int
-    last: int
 
 
 class StateFile:
@@ -182,6 +173,13 @@ class StateFile:
         with self._sound(), self._file.transaction():
             self._file.change(_ADD_EVENTS, [(held.first, seq, rows.pack(values))])
             self._file.change("UPDATE runs SET gates = ? WHERE first = ?", [(gates, held.first)])
+
+    def drop(self, run_id: RunId) -> None:
+        """Forget a run that the log does not hold."""
+        with self._sound(), self._file.transaction():
+            for known in self._held_now([run_id]).values():
+                self._file.change(_DROP_EVENTS, [(known.first,)])
+                self._file.change("DELETE FROM runs WHERE first = ?", [(known.first,)])
 
     def wrote(self, chunks: Mapping[RunId, int]) -> None:
         """How many records the checkpoint topic holds of these runs."""

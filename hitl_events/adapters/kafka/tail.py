@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from hitl_events.adapters.avro.peek import whose
 from hitl_events.adapters.kafka.records import Place, Stored
-from hitl_events.adapters.kafka.state_rows import Held
-from hitl_events.adapters.kafka.states import NOTHING, Change, Noted, StateFile
+from hitl_events.adapters.kafka.state_rows import Change
+from hitl_events.adapters.kafka.states import NOTHING, Noted, StateFile
 from hitl_events.domain.values import RunId, digest
 from hitl_events.engine.active import ActiveRun
 from hitl_events.errors import CorruptLog
@@ -103,7 +103,7 @@ class Tail:
         for run_id, events in by_run.items():
             self._confirm(run_id, events)
             known = held.get(run_id)
-            its = events if known is None else self._after(known, events)
+            its = [event for event in events if known is None or event.seq > known.seq]
             if its:
                 found[run_id] = its
         return found
@@ -116,9 +116,6 @@ class Tail:
                     raise Contradiction
                 del self.expected[run_id]
                 return
-
-    def _after(self, known: Held, events: Sequence[_Event]) -> list[_Event]:
-        return [event for event in events if event.seq > known.seq]
 
     def _folded(self, by_run: dict[RunId, list[_Event]]) -> list[Change]:
         held = self._states.load_now(by_run)
