@@ -23,6 +23,11 @@ CANCEL_S = 2.0
 class Inbound(Protocol):
     """The group and what comes in through it."""
 
+    @property
+    def lags(self) -> Mapping[tuple[str, int], int]:
+        """(Topic, partition) -> records that are not settled, of what is fed here."""
+        ...
+
     async def start(self) -> None:
         """Join."""
         ...
@@ -57,6 +62,11 @@ class Cluster:
     def partitions(self) -> Mapping[int, bool]:
         """Partition -> whether it is served, of those that are ours."""
         return {number: keeper.is_ready for number, (keeper, _) in self._keepers.items()}
+
+    @property
+    def lags(self) -> Mapping[tuple[str, int], int]:
+        """(Topic, partition) -> records that came in and are not settled, as of a second ago."""
+        return self._inbound.lags
 
     @property
     def ready(self) -> bool:

@@ -201,3 +201,7 @@ class Driven:
     def is_full(self) -> bool:
         """True where nothing more is to be fed for now."""
         return self._intake.is_full
+
+    def held(self, topic: str) -> int:
+        """How many of a topic's records were fed and are not settled."""
+        return self._intake.count(topic)

@@ -130,5 +130,11 @@ class Meter:
         self._gates.pop(partition, None)
         self._show_gates()
 
+    def lagging(self, lags: Mapping[tuple[str, int], int]) -> None:
+        """How many records of each inbound partition are not settled."""
+        self._metrics.consumer_lag.replace(
+            {(topic, str(partition)): lag for (topic, partition), lag in lags.items()}
+        )
+
     def _show_gates(self) -> None:
         self._metrics.gates_open.set(sum(self._gates.values()))

@@ -54,6 +54,16 @@ class Context:
         self.meter = Meter(self.metrics)
         self.observer = Observers(self.meter, Chronicle(log, SystemClock()))
         self._ready: Ask = _starting
+        self._looks: list[Callable[[], None]] = []
+
+    def each_beat(self, look: Callable[[], None]) -> None:
+        """Call this on the event loop every half second: for what is a level, not an event."""
+        self._looks.append(look)
+
+    def beaten(self) -> None:
+        """The loop has beaten."""
+        for look in self._looks:
+            look()
 
     def ready_when(self, ask: Ask) -> None:
         """What `/readyz` says from now on; it is asked on another thread."""
@@ -184,7 +194,7 @@ class _Frame:
                     work.close()
                     return DONE
                 self._working = True
-                with self._watch.beating():
+                with self._watch.beating(context.beaten):
                     await work
         except TimeoutError:
             if not bound.expired():

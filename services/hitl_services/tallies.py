@@ -58,6 +58,10 @@ class Levels:
         """It is `level` now."""
         self.held[labels] = level
 
+    def replace(self, held: dict[Labels, float]) -> None:
+        """All of them are these now."""
+        self.held = held
+
     def forget(self, *labels: str) -> None:
         """Say nothing about these any more, as it is somebody else's now."""
         self.held.pop(labels, None)

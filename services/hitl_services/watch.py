@@ -10,7 +10,7 @@ import asyncio
 import os
 import sys
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from types import FrameType
 
@@ -67,8 +67,8 @@ class Watch:
         self._deadline = (end_s if held is None else min(end_s, held[0]), code)
 
     @contextmanager
-    def beating(self) -> Generator[None]:
-        """The running event loop beats in here, and must not stop to."""
+    def beating(self, also: Callable[[], None]) -> Generator[None]:
+        """The running event loop beats in here, and must not stop to; `also` is done each time."""
         loop = asyncio.get_running_loop()
         handle: asyncio.TimerHandle | None = None
 
@@ -77,6 +77,7 @@ class Watch:
             self._beats += 1
             self._beat_s = self._clock.monotonic_s()
             handle = loop.call_later(BEAT_S, beat)
+            also()
 
         beat()
         self._beating = True

@@ -20,12 +20,12 @@ WAIT_S_MAX = 30.0
 
 
 class Child:
-    """Started with `-W error`; stderr is read all the time."""
+    """Its stderr is read all the time."""
 
-    def __init__(self, folder: Path, script: str, arguments: Sequence[str], **env: str) -> None:
+    def __init__(self, folder: Path, command: Sequence[str], **env: str) -> None:
         clean = {name: text for name, text in os.environ.items() if not name.startswith("HITL_")}
         self._process = subprocess.Popen(
-            [sys.executable, "-W", "error", str(Path(__file__).with_name(script)), *arguments],
+            command,
             cwd=folder,
             env={**clean, "HITL_TOKEN_KEY": KEY, **env},
             stdout=subprocess.DEVNULL,
@@ -72,8 +72,16 @@ class Child:
 
 @contextmanager
 def child(folder: Path, script: str, *arguments: str, **env: str) -> Generator[Child]:
+    """A script beside this one, with `-W error`."""
+    path = str(Path(__file__).with_name(script))
+    with process(folder, [sys.executable, "-W", "error", path, *arguments], **env) as started:
+        yield started
+
+
+@contextmanager
+def process(folder: Path, command: Sequence[str], **env: str) -> Generator[Child]:
     """A process, killed at the end of the block if it is still there."""
-    started = Child(folder, script, arguments, **env)
+    started = Child(folder, command, **env)
     try:
         yield started
     finally:

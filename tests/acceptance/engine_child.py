@@ -22,6 +22,7 @@ class MemoryCluster:
         self._runtime = runtime
         self._observer = observer
         self.partitions: Mapping[int, bool] = {}
+        self.lags: Mapping[tuple[str, int], int] = {("hitl.decisions", 0): 5}
 
     @property
     def ready(self) -> bool:

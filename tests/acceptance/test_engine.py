@@ -12,6 +12,7 @@ import pytest
 
 from tests.acceptance.child import KEY, asked, child
 from tests.acceptance.console import RECIPES
+from tests.acceptance.waiting import until
 
 ENGINE = str(Path(sys.executable).with_name("hitl-engine"))
 SCRIPT = "engine_child.py"
@@ -45,7 +46,7 @@ def test_an_engine_serves_and_ends(folder: Path) -> None:
     with child(folder, SCRIPT, **settings, HITL_METRICS_PORT="0") as engine:
         port = engine.until("metrics.listening")["port"]
         engine.until("partition.served")
-        engine.signal(signal.SIGCONT)  # no signal that it minds
+        until(lambda: "lag_records{" in asked(port, "/metrics")[1], "the lags were looked at")
         _, metrics = asked(port, "/metrics")
         ready = asked(port, "/readyz")
         live = asked(port, "/livez")
@@ -58,6 +59,7 @@ def test_an_engine_serves_and_ends(folder: Path) -> None:
         'hitl_events_appended_total{type="GatePaused"} 1.0',
         "hitl_gates_open 1.0",
         'hitl_partition_ready{partition="0"} 1.0',
+        'hitl_consumer_lag_records{partition="0",topic="hitl.decisions"} 5.0',
         'hitl_runs_total{status="running"} 1.0',
         "hitl_restore_seconds_count 1.0",
     ):

@@ -6,6 +6,7 @@ a number stands for a partition of each.
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
@@ -31,6 +32,8 @@ GETMANY_MS = 50
 FETCH_WAIT_MS = 100
 PIECE_RECORDS_MAX = 2_048
 REBALANCE_S = 60.0
+LAG_S = 1.0
+"""How often the lags are looked at: a scrape comes every 15 s or so."""
 
 _T = TypeVar("_T")
 
@@ -45,6 +48,10 @@ class Feeding(Protocol):
     @property
     def is_full(self) -> bool:
         """True where nothing more is to be fed for now."""
+        ...
+
+    def held(self, topic: str) -> int:
+        """How many of a topic's records were fed and are not settled."""
         ...
 
 
@@ -97,6 +104,9 @@ class InboundGroup:
         self._feedings: dict[int, Feeding] = {}
         self._starts: deque[tuple[int, Mapping[str, int], Feeding]] = deque()
         self._full: set[int] = set()
+        self.lags: Mapping[tuple[str, int], int] = {}
+        """Records of what is fed here that are not settled, as of a second ago."""
+        self._lags_of_s = 0.0
 
     async def start(self) -> None:
         """Join the group; bounded."""
@@ -119,6 +129,23 @@ class InboundGroup:
                 raise self._listener.failure
             for place, records in pieces.items():
                 self._feed(place, records)
+            if asyncio.get_running_loop().time() - self._lags_of_s >= LAG_S:
+                await self._look_at_lags()
+
+    async def _look_at_lags(self) -> None:
+        """What is known without asking the broker: the ends came with the last records."""
+        self._lags_of_s = asyncio.get_running_loop().time()
+        lags: dict[tuple[str, int], int] = {}
+        for partition, feeding in list(self._feedings.items()):
+            for place in self._places(partition):
+                if place not in self._consumer.assignment():
+                    continue
+                high, what = self._consumer.highwater(place), "read a position"
+                if high is not None:
+                    position = await self._call(self._consumer.position(place), what)
+                    unread = max(high - position, 0)
+                    lags[place.topic, partition] = unread + feeding.held(place.topic)
+        self.lags = lags
 
     def _begin_feedings(self) -> None:
         """Only here, between two reads: what a read that is under way gives is of before."""

@@ -62,6 +62,10 @@ class FedIntake:
         """True where nothing more is to be fed for now."""
         return len(self._held) >= FED_RECORDS_MAX or self._bytes >= FED_BYTES_MAX
 
+    def count(self, topic: str) -> int:
+        """How many of a topic's records were fed and are not settled."""
+        return len(self._open[topic])
+
     def _read(self, fetched: Stored, number: int) -> InboundRecord:
         value = fetched.value or b""
         origin = origin_of(self._keys, fetched.headers, value)

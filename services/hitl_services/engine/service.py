@@ -39,6 +39,11 @@ class Served(Protocol):
         """Partition -> whether it is served, of those that are ours."""
         ...
 
+    @property
+    def lags(self) -> Mapping[tuple[str, int], int]:
+        """(Topic, partition) -> records that came in and are not settled."""
+        ...
+
     async def serve(self, stop: asyncio.Event) -> None:
         """Take part until `stop` is set."""
         ...
@@ -95,6 +100,7 @@ async def _work(context: Context, plan: Plan, *, open_cluster: OpenCluster) -> N
         opening = open_cluster(plan, state_dir, context.observer)
         cluster = await stack.enter_async_context(opening)
         context.ready_when(partial(_health, cluster))
+        context.each_beat(lambda: context.meter.lagging(cluster.lags))
         await cluster.serve(context.stop)
 
 

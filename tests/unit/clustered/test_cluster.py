@@ -1,7 +1,7 @@
 """One process of several: partitions come, go and come again; an end is orderly and bounded."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 
 import pytest
@@ -34,6 +34,8 @@ class Stubborn:
 
 class Inbound:
     """A group that deals out what the test says."""
+
+    lags: Mapping[tuple[str, int], int] = {("hitl.decisions", 1): 7}
 
     def __init__(self, world: "World") -> None:
         self._world = world
@@ -114,6 +116,7 @@ async def test_partitions_come_and_go() -> None:
     await world.cluster.assigned(frozenset({1, 2}))
     await world.has_said("serves 1", "serves 2")
     assert (was_ready, world.cluster.ready) == (False, True)
+    assert world.cluster.lags == Inbound.lags
 
     await world.cluster.revoked(frozenset({1}))
 
