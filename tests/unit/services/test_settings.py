@@ -1,12 +1,13 @@
 """Settings of processes: one parser, one line that names the variable."""
 
+import re
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from hitl_events.errors import InvalidInput
-from hitl_services.settings import LogSettings, ProcessSettings, lookup, process_settings
+from hitl_services.settings import NAMES, LogSettings, ProcessSettings, lookup, process_settings
 
 KEY = "k" * 32
 
@@ -89,6 +90,14 @@ def test_on_a_cluster_a_token_key_is_required() -> None:
         of(HITL_KAFKA_BOOTSTRAP="broker:9092")
 
     assert of(HITL_KAFKA_BOOTSTRAP="broker:9092", HITL_TOKEN_KEY=KEY).token_keys == (KEY.encode(),)
+
+
+def test_the_page_about_operations_lists_every_setting() -> None:
+    """Whatever can be set is in its table, and nothing else."""
+    page = Path(__file__).parents[3].joinpath("docs", "operations.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^\| (`HITL_[A-Z_`, ]+`) \|", page, re.MULTILINE)
+
+    assert {name for cell in listed for name in re.findall(r"HITL_[A-Z_]+", cell)} == NAMES
 
 
 def test_secrets_are_known_and_not_shown() -> None:
