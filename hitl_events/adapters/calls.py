@@ -40,21 +40,22 @@ class Caller:
         self._ids = ids
         self._clock = clock
         self._channel = channel
+        self._origin = Origin(channel=channel)
 
     def call(self, name: Name, given: Mapping[str, Any]) -> tuple[Submission, RunId | None]:
         """What is left out is None; a value that does not fit is a refusal, never an exception."""
-        fields = {key: held for key, held in given.items() if held is not None}
+        fields = dict(given)
         user = _USER_DATA.get(name, "")
-        if user in fields:
+        if fields.get(user) is not None:
             try:
-                fields[user] = values.as_json(fields[user])
+                fields[user] = values.dump(fields[user])
             except NotSerialisable as error:
                 problem = f"expected JSON as {user!r}, found {error.problem} at {error.path}"
                 return self._refused(name, {}, problem)
-        origin = Origin(channel=self._channel, arrived_at=_to_ms(self._clock.now()))
+        origin = self._origin_at(_to_ms(self._clock.now()))
         reason: Reason = "invalid_decision" if name == "Decide" else "invalid_command"
         try:
-            taken = Fields(fields, reason)
+            taken = Fields(fields, reason, packed=user)
             taken.only(FIELDS[name])
             # ids of our own instead of those that a record's headers and position give
             command = BUILD[name](taken, cast("Headers", self), origin)
@@ -64,6 +65,12 @@ class Caller:
         return Submission(command=command, record=partial(self._record, name, fields)), _run(
             command
         )
+
+    def _origin_at(self, arrived_at: datetime) -> Origin:
+        """Calls of one millisecond share theirs: it is a value, and each is kept by its command."""
+        if self._origin.arrived_at != arrived_at:
+            self._origin = Origin(channel=self._channel, arrived_at=arrived_at)
+        return self._origin
 
     def _completed(self, command: Command) -> Command:
         if isinstance(command, Decide):

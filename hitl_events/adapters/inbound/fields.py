@@ -9,6 +9,7 @@ from typing import Any
 
 from hitl_events.adapters.inbound.json_text import canonical, parse_json
 from hitl_events.adapters.inbound.refused import NAME_CHARS_MAX, RECORD_BYTES_MAX, Unfit, shown
+from hitl_events.domain.canonical import NULL, loads
 from hitl_events.domain.refusals import Reason
 from hitl_events.domain.values import is_unicode
 
@@ -25,11 +26,15 @@ _JSON_NAMES = {
 
 
 class Fields:
-    """The fields that are there. Each method raises `Unfit` with the record's reason."""
+    """The fields that are there. Each method raises `Unfit` with the record's reason.
 
-    def __init__(self, values: Mapping[str, Any], reason: Reason) -> None:
+    `packed` names user data that a call of this process brings as canonical JSON already.
+    """
+
+    def __init__(self, values: Mapping[str, Any], reason: Reason, packed: str = "") -> None:
         self._values = {name: value for name, value in values.items() if value is not None}
         self._reason: Reason = reason
+        self._packed = packed
 
     def only(self, known: Collection[str]) -> None:
         """Nothing is ignored: a misspelt field would be a decision that means something else."""
@@ -80,13 +85,17 @@ class Fields:
     def json(self, name: str, *, kind: type | None = None) -> bytes | None:
         """User data as canonical JSON; the Avro form brings the text of it."""
         value = self._values.get(name)
-        if isinstance(value, bytes):
+        packed: bytes | None = None
+        if name == self._packed and value is not None:
+            packed = value
+            value = None if packed == NULL else packed if kind is None else loads(value)
+        elif isinstance(value, bytes):
             value = self._parsed(name, value)
         if value is None:
             return None
         if kind is not None and not isinstance(value, kind):
             raise self._unfit(f"expected {_JSON_NAMES[kind]} as {name!r}, found {_kind(value)}")
-        data = canonical(value)
+        data = canonical(value) if packed is None else packed
         if len(data) > RECORD_BYTES_MAX:
             found = f"found {len(data)} in {name!r} once its numbers are written out"
             raise Unfit("too_large", f"expected at most {RECORD_BYTES_MAX} bytes, {found}")
