@@ -12,13 +12,17 @@ from hitl_events.domain.values import value
 
 @value
 class StepRequest:
-    """Run a step. `call` is what the executor needs of it and the engine does not look into."""
+    """Run a step. `spec` is what the executor needs of it and the engine does not look into.
+
+    `args` is canonical JSON of `{"args": [...], "kwargs": {...}}`, `args_digest` the first 8 bytes
+    of its SHA-256.
+    """
 
     key: StepKey
     args: bytes
     args_digest: bytes
     once: bool
-    call: Any
+    spec: Any
 
 
 @value

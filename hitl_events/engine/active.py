@@ -32,15 +32,17 @@ class ActiveRun:
         "run",
         "run_id",
         "running",
+        "state",
         "trimmed",
         "unwritten",
     )
 
     run: RunState
-    """The state of a run that has begun. Not there before: it is asked for 18 times a turn."""
+    """`state`, of a run that has begun. Not there before: it is asked for 18 times a turn."""
 
     def __init__(self, run_id: RunId) -> None:
         self.run_id = run_id
+        self.state: RunState | None = None
         self.events: list[Event] = []
         self.head = NO_DIGEST
         self.driver: RecipeDriver | None = None
@@ -53,11 +55,6 @@ class ActiveRun:
         self.trimmed = False
         self.unwritten: list[Appended] = []
 
-    @property
-    def state(self) -> RunState | None:
-        """The state, None of a run that has not begun."""
-        return getattr(self, "run", None)
-
     def restore(self, values: Sequence[bytes], codec: Codec) -> None:
         """Fold what the log holds; `CorruptLog` if the chain does not hold.
 
@@ -68,7 +65,8 @@ class ActiveRun:
             if mark.run_id != self.run_id:
                 where = f"run {self.run_id!r}, end mark"
                 raise CorruptLog(where, f"it is one of run {mark.run_id!r}")
-            self.run, self.head = state_of(mark), mark.head
+            self.run = self.state = state_of(mark)
+            self.head = mark.head
             values = values[1:]
         for value in values:
             event = codec.decode(value)
@@ -76,7 +74,7 @@ class ActiveRun:
             if event.prev_digest != self.head or event.run_id != self.run_id:
                 raise CorruptLog(where, "it does not follow its predecessor (digest chain)")
             try:
-                self.run = evolve(self.state, event)
+                self.run = self.state = evolve(self.state, event)
             except (ImpossibleHistory, KeyError) as error:
                 raise CorruptLog(where, str(error)) from error
             self.head = sha256(value).digest()
@@ -99,7 +97,7 @@ class ActiveRun:
         event.recorded_at = now  # type: ignore[misc]  # as above
         event.prev_digest = self.head  # type: ignore[misc]  # as above
         value = codec.encode(event)
-        self.run = state = evolve(state, event)
+        self.run = self.state = state = evolve(state, event)
         self.head = sha256(value).digest()
         self.events.append(event)
         self.unwritten.append(Appended(event=event, value=value, seed=state.started.seed))
@@ -108,7 +106,8 @@ class ActiveRun:
         """What the log keeps of the run by its key."""
         run = self.run
         word = status(run)
-        due = next_due(run, self.running)
+        ended = run.ended
+        due = None if ended else next_due(run, self.running)
         if self.held_until is not None:
             due = min(due or self.held_until, self.held_until)
         return RunPosition(
@@ -119,8 +118,8 @@ class ActiveRun:
             due=due,
             # a run that is left here (to its own owner) may have more to do than its events say
             busy=word in {"running", "blocked"} or bool(self.running) or self.left,
-            ended=run if run.ended else None,
-            gates=0 if run.ended else len(run.pending),
+            ended=run if ended else None,
+            gates=0 if ended else len(run.pending),
         )
 
     def rest(self) -> Standing | None:
@@ -134,7 +133,7 @@ class ActiveRun:
         """Keep of an ended run what answers late and repeated decisions."""
         self.forget_driver()
         self.requests.clear()
-        self.run = end_mark(self.run)
+        self.run = self.state = end_mark(self.run)
         self.events = []
         self.trimmed = True
 

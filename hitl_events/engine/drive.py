@@ -195,6 +195,8 @@ class Drive:
                 break
             for request in requests:
                 self._fulfil(active, request, starts, now)
+            if active.delivered == len(active.events) and run.phase == "active":
+                break  # nothing was recorded that the recipe could go on with
         starts += self._steps.retries(active, now)
         if run.seq > EVENTS_PER_RUN_MAX and not run.ended:
             message = f"expected at most {EVENTS_PER_RUN_MAX} events in one run, found more"

@@ -66,9 +66,10 @@ class Engine:
         wanted = {run_of(entry) for entry in inputs}
         return {run_id for run_id in wanted if run_id is not None and run_id not in self._runs}
 
-    def _elsewhere(self, run_id: RunId | None) -> int | None:
-        """The partition in which the run lives, where that is another one than ours."""
+    def _elsewhere(self, entry: Submission) -> int | None:
+        """The partition in which its run lives, where that is another one than ours."""
         place = self._tools.place
+        run_id = run_of(entry) if place is not None else None
         if place is None or run_id is None:
             return None
         found = place(run_id)
@@ -93,11 +94,11 @@ class Engine:
                 turn.deferred.append(entry)
                 continue
             held = self._runs.get(run_id) if run_id is not None else None
-            running = held.running.copy() if held is not None and held.running else {}
+            running = held.running.copy() if held is not None and held.running else None
             try:
                 self._one(entry, run_id)
             except Exception as error:  # noqa: BLE001 - one run's fault must not reach its neighbours (P10)
-                self._fault(entry, run_id, error, running)
+                self._fault(entry, run_id, error, running or {})
                 if run_id is not None:
                     tainted.add(run_id)
         turn.batch.positions.extend(turn.changed.values())
@@ -168,7 +169,7 @@ class Engine:
         if isinstance(command, Refused):
             self._refuse(entry, Rejection(reason=command.reason, message=command.message))
             return
-        partition = self._elsewhere(run_of(entry))
+        partition = self._elsewhere(entry)
         if partition is not None:
             self._pass_on(entry, partition)
             return

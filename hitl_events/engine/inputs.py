@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import TypeAlias
 
-from hitl_events.domain.commands import CancelRun, Command, Decide, StartRun, UnblockRun
+from hitl_events.domain.commands import Command, Decide
 from hitl_events.domain.refusals import Refused
 from hitl_events.domain.requests import StepRequest
 from hitl_events.domain.state import StepKey
@@ -81,10 +81,7 @@ def run_of(entry: Input) -> RunId | None:
     """The run that an input is about; None where it has none (a record that could not be read)."""
     if not isinstance(entry, Submission):
         return entry.run_id
-    match entry.command:
-        case Decide(claim=claim):
-            return claim.run_id if claim else None
-        case StartRun() | CancelRun() | UnblockRun():
-            return entry.command.run_id
-        case Refused():
-            return None
+    command = entry.command
+    if isinstance(command, Decide):
+        return command.claim.run_id if command.claim else None
+    return None if isinstance(command, Refused) else command.run_id

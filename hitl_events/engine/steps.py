@@ -58,19 +58,15 @@ class Steps:
 
     def retries(self, active: ActiveRun, now: datetime) -> list[StepStart]:
         """The steps whose pause before the next attempt is over."""
-        run = active.run
-        ready = [
-            (key, step.attempt)
-            for key, step in run.steps.items()
-            if step.retry_at is not None
-            and step.retry_at <= max(now, run.recorded_at)
-            and (run.phase == "active" or key[0] == "undo")
-        ]
-        return [
-            self._begin(active, active.requests[key], attempt + 1, now)
-            for key, attempt in ready
-            if key in active.requests and key not in active.running
-        ]
+        run, running = active.run, active.running
+        ready: list[tuple[StepRequest, int]] = []
+        for key, step in run.steps.items():
+            at = step.retry_at
+            if at is None or key in running or at > max(now, run.recorded_at):
+                continue
+            if key in active.requests and (run.phase == "active" or key[0] == "undo"):
+                ready.append((active.requests[key], step.attempt + 1))
+        return [self._begin(active, request, attempt, now) for request, attempt in ready]
 
     def _begin(
         self, active: ActiveRun, request: StepRequest, attempt: int, now: datetime

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Coroutine
 from heapq import heappop, heappush
 from types import CoroutineType
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias
 
 from hitl_events.domain.requests import EVENTS_PER_RUN_MAX
 from hitl_events.errors import RecipeError, RecipeSpins, RecipeStopped
@@ -14,6 +14,8 @@ from hitl_events.recipes.calls import AllCall, Call, GateCall, Signal, StepCall
 
 Body: TypeAlias = Coroutine[Any, Any, Any]
 WaitKey: TypeAlias = tuple[str, str, int]
+Asked: TypeAlias = StepCall[Any] | GateCall[Any]
+_ASKED: tuple[type[Any], ...] = (StepCall, GateCall)
 
 
 class Branch:
@@ -57,8 +59,20 @@ class Group:
 class Branches:
     """Runs every branch as far as it can, in position order, after each result that goes in."""
 
+    __slots__ = (
+        "_asked",
+        "_ready",
+        "_requests",
+        "_signals",
+        "_watch",
+        "fresh",
+        "on_end",
+        "waits",
+        "withdrawn",
+    )
+
     def __init__(self, watch: Watch, on_end: Callable[[Any, Exception | None], None]) -> None:
-        self.waits: dict[WaitKey, tuple[Call[Any], Branch]] = {}
+        self.waits: dict[WaitKey, tuple[Asked, Branch]] = {}
         self.fresh: list[WaitKey] = []
         self.withdrawn: list[WaitKey] = []
         self._signals: dict[Signal, list[Branch]] = {}
@@ -146,8 +160,8 @@ class Branches:
                 self._ended(branch, None, _as_error(raised))
                 return
             result, error = None, None
-            if isinstance(asked, (StepCall, GateCall)):
-                error = self._wait(branch, cast("Call[Any]", asked))
+            if isinstance(asked, _ASKED):
+                error = self._wait(branch, asked)
                 if error is None:
                     return
             elif isinstance(asked, AllCall):
@@ -169,7 +183,7 @@ class Branches:
         finally:
             self._watch.end()
 
-    def _wait(self, branch: Branch, call: Call[Any]) -> Exception | None:
+    def _wait(self, branch: Branch, call: Asked) -> Exception | None:
         if call.key in self._asked:
             return RecipeError(
                 f"expected each step and gate to be awaited once, found {call.key} twice"

@@ -28,13 +28,13 @@ from hitl_events.domain.events import (
     StepStarted,
 )
 from hitl_events.domain.reconcile import RECONCILE_KIND
-from hitl_events.domain.requests import GateRequest, Request, RunEnd, StepRequest, Withdrawal
+from hitl_events.domain.requests import Request, RunEnd, Withdrawal
 from hitl_events.domain.values import RunId
 from hitl_events.errors import GateExpired, InvalidInput, RecipeStopped, StepError
 from hitl_events.ports import Watch
 from hitl_events.recipes import values
 from hitl_events.recipes.branches import Branches, WaitKey
-from hitl_events.recipes.calls import Call, Decision, GateCall, Signal, StepCall
+from hitl_events.recipes.calls import Decision, GateCall, Signal, StepCall
 from hitl_events.recipes.endings import ending_of, same_end
 from hitl_events.recipes.run import Run, StepDefaults
 from hitl_events.recipes.step import StepSpec
@@ -55,7 +55,29 @@ class Definition(Protocol):
 
 
 class Driver:
-    """One run of one recipe. `waits` are requests without a result, `ending` what it came to."""
+    """One run of one recipe. `ending` is what it came to.
+
+    `waits`: (kind, name, occurrence) -> the call that has no result yet.
+    """
+
+    __slots__ = (
+        "_blocked",
+        "_branches",
+        "_cancelling",
+        "_counts",
+        "_definition",
+        "_denied",
+        "_done",
+        "_ending_told",
+        "_undoing",
+        "ending",
+        "now",
+        "run_id",
+        "seed",
+        "step_defaults",
+        "waits",
+        "warnings",
+    )
 
     def __init__(self, definition: Definition, started: RunStarted, watch: Watch) -> None:
         self.run_id: RunId = started.run_id
@@ -73,21 +95,18 @@ class Driver:
         self._undoing = False
         self._blocked = False
         self._branches = Branches(watch, self._on_end)
-
-    @property
-    def waits(self) -> dict[WaitKey, tuple[Call[Any], Any]]:
-        """(kind, name, occurrence) -> the call that has no result yet."""
-        return self._branches.waits
+        self.waits = self._branches.waits
 
     def requests(self) -> list[Request]:
         """What the recipe asks for since the last call and has not got, in the order of asking."""
-        branches = self._branches
-        if not branches.fresh and not branches.withdrawn and self.ending is None:
-            return []
-        fresh, branches.fresh = branches.fresh, []
-        withdrawn, branches.withdrawn = branches.withdrawn, []
-        asked: list[Request] = [_request(self.waits[key][0]) for key in fresh if key in self.waits]
-        asked += [Withdrawal(key=key[1:]) for key in withdrawn if key in self.waits]
+        branches, waits = self._branches, self.waits
+        asked: list[Request] = []
+        if branches.fresh:
+            asked += [waits[key][0].request for key in branches.fresh if key in waits]
+            branches.fresh.clear()
+        if branches.withdrawn:
+            asked += [Withdrawal(key=key[1:]) for key in branches.withdrawn if key in waits]
+            branches.withdrawn.clear()
         if self.ending is not None and not self._ending_told:
             self._ending_told = True
             asked.append(self.ending)
@@ -99,11 +118,7 @@ class Driver:
         if held is None:
             return None
         call = held[0]
-        annotation: Any = None
-        if isinstance(call, StepCall):
-            annotation = call.returns
-        elif isinstance(call, GateCall):
-            annotation = call.data
+        annotation = call.returns if isinstance(call, StepCall) else call.data
         try:
             values.load(data, annotation)
         except InvalidInput as error:
@@ -189,7 +204,7 @@ class Driver:
         held = self.waits.get(key)
         if held is None or not isinstance(held[0], StepCall):
             raise self._unexpected(event, key)
-        if held[0].args_digest != event.args_digest:
+        if held[0].request.args_digest != event.args_digest:
             self.warnings.append((event.seq, f"step {event.step!r} got other arguments"))
         return held[0]
 
@@ -198,8 +213,8 @@ class Driver:
         held = self.waits.get(key)
         if held is None or not isinstance(held[0], GateCall):
             raise self._unexpected(event, key)
-        if held[0].draft_digest != event.draft_digest:
-            expected = f"gate {event.gate!r} with the draft {held[0].draft_digest.hex()}"
+        if held[0].request.draft_digest != event.draft_digest:
+            expected = f"gate {event.gate!r} with the draft {held[0].request.draft_digest.hex()}"
             found = f"the draft {event.draft_digest.hex()}"
             raise self._diverged(event, expected, found)
 
@@ -313,28 +328,6 @@ class Driver:
         return RecipeStopped(
             "recipe.diverged", text, expected=expected, found=found, at_seq=event.seq
         )
-
-
-def _request(call: Call[Any]) -> Request:
-    if isinstance(call, StepCall):
-        return StepRequest(
-            key=call.key,
-            args=call.args,
-            args_digest=call.args_digest,
-            once=call.spec.once,
-            call=call,
-        )
-    assert isinstance(call, GateCall)
-    return GateRequest(
-        key=call.key[1:],
-        draft=call.draft,
-        draft_digest=call.draft_digest,
-        verdicts=call.verdicts,
-        data_schema=call.data_schema,
-        pause_kind=call.pause_kind,
-        expires_in=call.expires_in,
-        on_expiry=call.on_expiry,
-    )
 
 
 def _forgotten(_result: Any, _error: Exception | None) -> None:

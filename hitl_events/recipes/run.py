@@ -13,8 +13,16 @@ from hitl_events.domain.requests import USER_BYTES_MAX
 from hitl_events.domain.values import RunId
 from hitl_events.errors import NotSerialisable, RecipeError
 from hitl_events.recipes import values
-from hitl_events.recipes.calls import AllCall, Decision, GateCall, GateOptions, Signal, StepCall
-from hitl_events.recipes.step import NO_RETRY, Retry, StepSpec, name_of, seconds
+from hitl_events.recipes.calls import (
+    AllCall,
+    Decision,
+    GateCall,
+    GateOptions,
+    Signal,
+    StepCall,
+    options_of,
+)
+from hitl_events.recipes.step import NO_RETRY, Retry, name_of, spec_of
 
 
 class TooLarge(NotSerialisable):
@@ -104,14 +112,8 @@ class Run:
         `undo`: a function that gets the output and takes it back (`Run.undo`).
         """
         defaults = self._history.step_defaults
-        spec = StepSpec(
-            name=name_of(fn, name),
-            function=fn,
-            once=once,
-            retry=retry or defaults.retry,
-            timeout_s=defaults.timeout_s if timeout_s is None else seconds(timeout_s),
-            undo=undo,
-        )
+        limit = defaults.timeout_s if timeout_s is None else timeout_s
+        spec = spec_of(fn, (name, once, retry or defaults.retry, limit, undo))
         packed = values.dump_arguments(args, kwargs)
         occurrence = self._history.occurrence("step", spec.name)
         return StepCall(("step", spec.name, occurrence), spec, packed)
@@ -128,9 +130,8 @@ class Run:
         on_expiry: str | None = None,
     ) -> GateCall[Decision[Any]]:
         """Pause for a decision; awaited, it gives the `Decision` or raises `GateExpired`."""
-        options = GateOptions(
-            verdicts=verdicts, data=data, kind=kind, expires_in=expires_in, on_expiry=on_expiry
-        )
+        offered = verdicts if isinstance(verdicts, str) else tuple(verdicts)
+        options = options_of(offered, data, kind, expires_in, on_expiry)
         return self.gate_with(name, draft, options)
 
     def gate_with(self, name: str, draft: Any, options: GateOptions) -> GateCall[Decision[Any]]:

@@ -16,7 +16,6 @@ from hitl_events.engine.inputs import StepReport, StepStart
 from hitl_events.errors import NotSerialisable
 from hitl_events.ports import Clock
 from hitl_events.recipes import values
-from hitl_events.recipes.calls import StepCall
 from hitl_events.recipes.endings import message_of
 from hitl_events.recipes.run import TooLarge
 from hitl_events.recipes.step import Step, StepSpec, enter_step
@@ -39,8 +38,7 @@ class Executor:
     async def run(self, start: StepStart, committed_s: float) -> None:
         """One attempt. `committed_s`: the monotonic second at which its commit began."""
         began_s = self._clock.monotonic_s()
-        call: StepCall[Any] = start.request.call
-        spec = call.spec
+        spec: StepSpec = start.request.spec
         if spec.once and began_s - committed_s > ONCE_START_S_MAX:
             self._report(self._ended(start, began_s, uncertain=True))
             return
@@ -53,7 +51,7 @@ class Executor:
             else:
                 async with asyncio.timeout(spec.timeout_s) as limit:
                     output = await self._call(spec.function, args, kwargs)
-            packed = _packed(call, output)
+            packed = _packed(spec, output)
         except BaseException as error:
             if isinstance(error, KeyboardInterrupt | GeneratorExit) or _is_cancelled(error):
                 raise
@@ -88,7 +86,7 @@ class Executor:
     def _failed(
         self, start: StepStart, began_s: float, error: BaseException, *, timed_out: bool
     ) -> StepReport:
-        spec: StepSpec = start.request.call.spec
+        spec: StepSpec = start.request.spec
         if timed_out and spec.once:
             return self._ended(start, began_s, uncertain=True)
         name, message = _said(error)
@@ -116,12 +114,12 @@ class Executor:
             self._pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _packed(call: StepCall[Any], output: Any) -> bytes:
+def _packed(spec: StepSpec, output: Any) -> bytes:
     """The output as it will be recorded, once it is sure that it can be read back."""
     packed = values.dump(output)
     if len(packed) > USER_BYTES_MAX:
         raise TooLarge("an output", len(packed))
-    values.check(packed, call.returns)
+    values.check(packed, values.return_type(spec.function))
     return packed
 
 

@@ -57,6 +57,7 @@ class Watchdog:
         self._seen = 0
         self._turn = 0
         self._inside = False
+        self._aiming = False
         self._fired = False
         self._owner = 0
         self._lock = threading.Lock()
@@ -72,8 +73,15 @@ class Watchdog:
 
     def end(self) -> None:
         """It has given it back; an exception that was sent and has not arrived is called off."""
+        self._inside = False
+        # The watcher says that it aims before it looks whether we are inside: so either it sees
+        # that we are not, or we see this. It spares a lock twice for each await of a recipe.
+        if self._aiming:
+            self._call_off()
+
+    def _call_off(self) -> None:
         with self._lock:
-            self._inside = False
+            self._aiming = False
             if self._fired:
                 self._fired = False
                 sys.settrace(None)
@@ -100,6 +108,7 @@ class Watchdog:
     def _stop(self, turn: int) -> None:
         """Again and again while it stays inside: the recipe's own `except:` may swallow one."""
         with self._lock:
+            self._aiming = True
             if self._inside and self._turn == turn:
                 raised = _Insists if self._fired else RecipeSpins
                 self._fired = True

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from hitl_events.engine.inputs import StepReport, StepStart
 from hitl_events.recipes import values
-from hitl_events.recipes.calls import StepCall
 from hitl_events.recipes.endings import message_of
+from hitl_events.recipes.step import StepSpec
 
 
 def completed(start: StepStart, output: object) -> StepReport:
     """It returned `output`; `InvalidInput` where that is not what the step's annotation says."""
-    call: StepCall[object] = start.request.call
+    spec: StepSpec = start.request.spec
     packed = values.dump(output)
-    if call.key[0] == "step":
-        values.check(packed, call.returns)
+    if start.request.key[0] == "step":
+        values.check(packed, values.return_type(spec.function))
     return _report(start, output=packed)
 
 
 def failed(start: StepStart, error: Exception) -> StepReport:
     """It raised `error`; its `Retry` says whether it is tried again."""
-    spec = start.request.call.spec
+    spec = start.request.spec
     again = spec.retry.again(error, start.attempt, once=spec.once)
     return _report(
         start,
@@ -31,7 +31,7 @@ def failed(start: StepStart, error: Exception) -> StepReport:
 
 def timed_out(start: StepStart) -> StepReport:
     """It took too long: a failure, or for a `once` step a question to a human."""
-    if start.request.call.spec.once:
+    if start.request.spec.once:
         return _report(start, uncertain=True)
     return failed(start, TimeoutError("expected a result in time, found none"))
 

@@ -48,13 +48,26 @@ def test_a_stop_that_comes_too_late_is_called_off() -> None:
     """An exception that was sent and has not arrived when the advance ends never arrives."""
     watch = Watchdog()
     watch.begin()
-    watch._fired = True
+    watch._aiming = watch._fired = True
     watch.end()
 
     for _ in range(1000):
         pass
     watch.close()
     assert not watch._fired
+
+
+def test_an_aim_that_comes_too_late_hits_nobody() -> None:
+    """A watcher that looks once the advance is over sends nothing, and the next one is unharmed."""
+    watch = Watchdog()
+    watch.begin()
+    watch.end()
+    watch._stop(watch._turn)
+    watch.begin()
+    watch.end()
+
+    assert (watch._aiming, watch._fired) == (False, False)
+    watch.close()
 
 
 def test_it_stops_what_spins() -> None:
