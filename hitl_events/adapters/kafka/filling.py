@@ -183,4 +183,5 @@ def _ended(mark: EndMark, raw: bytes) -> Kept:
     position = RunPosition(
         run_id=mark.run_id, seq=mark.seq, head=mark.head, status=mark.phase, due=None, busy=False
     )
-    return Kept(position, mark.first_offset, mark.last_offset, 1, raw, ())
+    forget = mark.recorded_at if any(made.reason for made in mark.decisions) else None
+    return Kept(position, mark.first_offset, mark.last_offset, 1, raw, (), forget)

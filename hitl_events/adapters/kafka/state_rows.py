@@ -7,6 +7,7 @@ import sqlite3
 import struct
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from datetime import datetime
 from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -104,7 +105,10 @@ class Held(NamedTuple):
 
 
 class Kept(NamedTuple):
-    """All that the file holds of a run; `values` are its events, or those after its `mark`."""
+    """All that the file holds of a run; `values` are its events, or those after its `mark`.
+
+    `forget` says, for one that is put, since when its mark may be shortened; None: it can not be.
+    """
 
     position: RunPosition
     first: int
@@ -112,6 +116,7 @@ class Kept(NamedTuple):
     chunks: int
     mark: bytes | None
     values: tuple[bytes, ...]
+    forget: datetime | None = None
 
 
 def open_file(path: Path, identity: str) -> LogFile:
@@ -215,6 +220,19 @@ def columns(position: RunPosition) -> tuple[object, ...]:
         None if position.due is None else micros(position.due),
         int(position.busy),
         position.gates,
+    )
+
+
+def row_of(kept: Kept) -> tuple[object, ...]:
+    """All columns of a run."""
+    return (
+        kept.position.run_id,
+        *columns(kept.position),
+        kept.first,
+        kept.last,
+        kept.chunks,
+        None if kept.forget is None else micros(kept.forget),
+        kept.mark,
     )
 
 

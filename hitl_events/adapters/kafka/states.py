@@ -156,7 +156,7 @@ class StateFile:
         every = list({kept.position.run_id: kept for kept in every}.values())
         with self._sound(), self._file.transaction():
             self._file.change(_DROP_EVENTS, [(kept.first,) for kept in every])
-            self._file.change(_ADD, [self._row(kept) for kept in every])
+            self._file.change(_ADD, [rows.row_of(kept) for kept in every])
             packed = [
                 (kept.first, len(kept.values), rows.pack(kept.values))
                 for kept in every
@@ -309,19 +309,6 @@ class StateFile:
         mark = mark_of(run, change.position.head, first, last)
         is_long = any(isinstance(made, DecisionRejected) for made in run.decisions.values())
         return self._codec.encode_mark(mark), micros(run.recorded_at) if is_long else None
-
-    def _row(self, kept: Kept) -> tuple[object, ...]:
-        mark = None if kept.mark is None else self._codec.decode_mark(kept.mark)
-        is_long = mark is not None and any(made.reason for made in mark.decisions)
-        return (
-            kept.position.run_id,
-            *rows.columns(kept.position),
-            kept.first,
-            kept.last,
-            kept.chunks,
-            micros(mark.recorded_at) if mark is not None and is_long else None,
-            kept.mark,
-        )
 
     def _shortened(self, value: bytes) -> bytes:
         mark = self._codec.decode_mark(value)

@@ -13,10 +13,11 @@ from hitl_events.adapters.kafka.records import Outgoing, Place, Stored
 from hitl_events.adapters.kafka.restore import Restored, restore
 from hitl_events.adapters.kafka.states import StateFile
 from hitl_events.adapters.kafka.topics import Topics
-from hitl_events.domain.events import Event
+from hitl_events.domain.events import DecisionRejected, Event
 from hitl_events.domain.values import NO_DIGEST, RunId, digest
 from hitl_events.engine.active import ActiveRun
 from hitl_events.ports import Appended, RunPosition
+from hitl_events.testing.histories import history_of
 
 CODEC = AvroCodec()
 OWNED = Owned(topics=Topics("hitl"), partition=3, partitions=12)
@@ -147,3 +148,11 @@ class Telling:
         self._head = digest(value)
         self._active.restore([value], CODEC)
         return Appended(event=event, value=value)
+
+
+def ended_history(random: Random, *, refused: bool) -> tuple[Event, ...]:
+    """All events of a run that is over, with refused decisions among them or without."""
+    while True:
+        history = history_of(random, ended=True)
+        if any(isinstance(event, DecisionRejected) for event in history) == refused:
+            return history

@@ -2,7 +2,9 @@
 
 from collections.abc import Generator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
+from random import Random
 from unittest.mock import patch
 
 import pytest
@@ -13,8 +15,17 @@ from hitl_events.adapters.kafka.records import Outgoing
 from hitl_events.adapters.kafka.restore import rebuild, restore
 from hitl_events.adapters.kafka.states import StateFile
 from hitl_events.errors import CorruptLog, PartitionsChanged
-from hitl_events.testing.checks.samples import Story
-from tests.unit.adapters.committed import CODEC, IDENTITY, OWNED, CommittedLog, Owner, as_record
+from hitl_events.testing.checks.samples import NOON, Story
+from tests.unit.adapters.committed import (
+    CODEC,
+    IDENTITY,
+    OWNED,
+    CommittedLog,
+    Owner,
+    Telling,
+    as_record,
+    ended_history,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -219,6 +230,24 @@ async def test_an_unfinished_chunk_leaves_checkpoints_aside(world: World, other:
 
     assert found.base == "beginning"
     assert await world.values(other) == world.told
+
+
+async def test_what_may_be_forgotten_is_known_from_checkpoints(
+    world: World, other: StateFile
+) -> None:
+    """A mark that came from the topic is shortened in time like one that was made here."""
+    telling = Telling("over", ended_history(Random(3), refused=True))
+    world.owner.commit(telling.tell(1000), [telling.position()])
+    for _ in range(12):
+        world.tell(world.stories[0])
+
+    await restore(other, world.log, OWNED, CODEC)
+
+    (kept,) = other.kept([telling.run_id])
+    far = NOON + timedelta(days=9999)
+    assert [other.sweep(far, 10), other.sweep(far, 10)] == [1, 0]
+    (short,) = other.kept([telling.run_id])
+    assert len(short.mark or b"") < len(kept.mark or b"")
 
 
 async def test_an_unreadable_event_names_its_place(world: World, other: StateFile) -> None:

@@ -11,12 +11,10 @@ from random import Random
 import pytest
 
 from hitl_events.adapters.kafka.states import StateFile
-from hitl_events.domain.events import DecisionRejected
 from hitl_events.domain.values import RunId
 from hitl_events.errors import ImpossibleHistory, InvalidInput, LogUnavailable, StateLost
 from hitl_events.testing.checks.samples import NOON, Story, many, together
-from hitl_events.testing.histories import history_of
-from tests.unit.adapters.committed import CODEC, IDENTITY, Telling
+from tests.unit.adapters.committed import CODEC, IDENTITY, Telling, ended_history
 
 
 @pytest.fixture
@@ -38,15 +36,6 @@ def _fill(states: StateFile) -> Story:
     batch = story.batch(3)
     states.apply(batch.events, batch.positions, 3, {"hitl.decisions": 7})
     return story
-
-
-def _ended(random: Random, *, refused: bool) -> Telling:
-    """A run that is over, with decisions that closed no gate or without."""
-    while True:
-        history = history_of(random, ended=True)
-        telling = Telling("run-1", history)
-        if any(isinstance(event, DecisionRejected) for event in history) == refused:
-            return telling
 
 
 async def test_what_was_applied_is_there_after_a_restart(path: Path, states: StateFile) -> None:
@@ -177,7 +166,7 @@ def test_a_batch_that_does_not_go_on_changes_nothing(states: StateFile) -> None:
 
 async def test_an_ended_run_is_kept_as_its_mark(states: StateFile) -> None:
     """Its events go, its mark says where they stand in the log."""
-    telling = _ended(Random(1), refused=False)
+    telling = Telling("run-1", ended_history(Random(1), refused=False))
     first = telling.tell(1)
     states.apply(first, [telling.position()], 10, {})
     rest = telling.tell(1000)
@@ -195,7 +184,7 @@ async def test_an_ended_run_is_kept_as_its_mark(states: StateFile) -> None:
 
 async def test_what_refused_decisions_leave_is_forgotten_in_time(states: StateFile) -> None:
     """After the time that is kept they go from the mark, in bounded steps, and only once."""
-    telling = _ended(Random(3), refused=True)
+    telling = Telling("run-1", ended_history(Random(3), refused=True))
     events = telling.tell(1000)
     states.apply(events, [telling.position()], len(events), {})
     (kept,) = states.kept([telling.run_id])
