@@ -20,7 +20,7 @@ from hitl_events.domain.commands import Command, Decide, Origin, StartRun
 from hitl_events.domain.events import Source
 from hitl_events.domain.refusals import Reason, Refused
 from hitl_events.domain.token import TokenKeys
-from hitl_events.domain.values import RunId, micros, moment
+from hitl_events.domain.values import RunId, maker, micros, moment
 from hitl_events.engine.inputs import Submission
 from hitl_events.errors import HitlError, NotSerialisable
 from hitl_events.ports import Clock, InboundKind, InboundRecord
@@ -30,6 +30,8 @@ Name: TypeAlias = Literal["StartRun", "Decide", "CancelRun", "UnblockRun"]
 _BELOW_MS = [timedelta(microseconds=below) for below in range(1000)]
 """To cut a time to its millisecond in 0.1 us; `replace` takes 0.8."""
 _USER_DATA = {"StartRun": "input", "Decide": "data"}
+
+_new_submission = maker(Submission)
 
 
 class Caller:
@@ -62,7 +64,7 @@ class Caller:
         except Unfit as unfit:
             return self._refused(name, fields, str(unfit), is_large=unfit.reason == "too_large")
         command = self._completed(command)
-        return Submission(command=command, record=partial(self._record, name, fields)), _run(
+        return _new_submission(command=command, record=partial(self._record, name, fields)), _run(
             command
         )
 

@@ -10,7 +10,7 @@ from hitl_events.domain.events import DecisionReceived, DecisionRejected, Event,
 from hitl_events.domain.policy import data_problem
 from hitl_events.domain.refusals import REJECTED_PER_RUN_MAX, Reason, Rejection, Repeat, Winner
 from hitl_events.domain.state import winner_of
-from hitl_events.domain.values import digest, gate_id
+from hitl_events.domain.values import digest, gate_id, maker
 
 if TYPE_CHECKING:
     from hitl_events.domain.commands import Decide
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _Refusal: TypeAlias = tuple[Reason, str]
 
+_new_decided = maker(DecisionReceived)
 SCHEDULE_PREFIX = "schedule:"
 """Of the ids of decisions that the system makes when a gate's time is over; nobody else's."""
 
@@ -116,7 +117,7 @@ def _misfit(gate: GateState, command: Decide) -> _Refusal | None:
 
 
 def _received(command: Decide, gate: GateState) -> DecisionReceived:
-    return DecisionReceived(
+    return _new_decided(
         gate=gate.paused.gate,
         occurrence=gate.paused.occurrence,
         decision_id=command.decision_id,

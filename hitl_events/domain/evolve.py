@@ -24,7 +24,12 @@ from hitl_events.domain.events import (
 )
 from hitl_events.domain.reconcile import DID_NOT_HAPPEN
 from hitl_events.domain.state import GateState, RunState, StepState, gate_status
+from hitl_events.domain.values import maker
 from hitl_events.errors import ImpossibleHistory
+
+_new_run = maker(RunState)
+_new_step = maker(StepState)
+_new_gate = maker(GateState)
 
 
 def fold(events: Iterable[Event], run: RunState | None = None) -> RunState | None:
@@ -45,11 +50,11 @@ def evolve(run: RunState | None, event: Event) -> RunState:
     run.recorded_at = event.recorded_at
     match event:
         case StepCompleted():
-            run.steps[event.kind, event.step, event.occurrence] = StepState(
+            run.steps[event.kind, event.step, event.occurrence] = _new_step(
                 status="completed", seq=event.seq, attempt=event.attempt, output=event.output
             )
         case GatePaused():
-            gate = GateState(paused=event)
+            gate = _new_gate(paused=event)
             run.gates[event.gate, event.occurrence] = run.pending[event.seq] = gate
         case DecisionReceived():
             _decided(run, event)
@@ -90,7 +95,7 @@ def _start(event: Event) -> RunState:
     if not isinstance(event, RunStarted) or event.seq != 1:
         problem = f"expected RunStarted with seq 1, found {type(event).__name__}"
         raise ImpossibleHistory(event.run_id, event.seq, problem)
-    return RunState(started=event, recorded_at=event.recorded_at)
+    return _new_run(started=event, recorded_at=event.recorded_at)
 
 
 def _open_gate(run: RunState, event: DecisionReceived | GateClosed) -> GateState:

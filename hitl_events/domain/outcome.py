@@ -19,7 +19,7 @@ from hitl_events.domain.refusals import Rejection, diagnostic_code
 from hitl_events.domain.state import RunState, Status, status
 from hitl_events.domain.token import TokenKeys
 from hitl_events.domain.trace import TraceEntry, trace
-from hitl_events.domain.values import iso, value
+from hitl_events.domain.values import iso, maker, value
 
 _STATUS = {
     "completed": "ok",
@@ -43,9 +43,14 @@ class Standing:
     open: tuple[GatePaused, ...]
 
 
+_new_standing = maker(Standing)
+
+
 def standing_of(run: RunState) -> Standing:
     """Its status and open gates."""
-    return Standing(status=status(run), open=tuple([gate.paused for gate in run.pending.values()]))
+    return _new_standing(
+        status=status(run), open=tuple([gate.paused for gate in run.pending.values()])
+    )
 
 
 class Outcome:

@@ -9,8 +9,11 @@ from hitl_events.domain.decide import process_decision
 from hitl_events.domain.events import CancelRequested, Event, RunStarted
 from hitl_events.domain.refusals import Rejection, Repeat
 from hitl_events.domain.state import RunState, same_start
+from hitl_events.domain.values import maker
 
 Ruling: TypeAlias = tuple[Event, ...] | Rejection | Repeat
+
+_new_started = maker(RunStarted)
 
 
 def process(run: RunState | None, command: Command) -> Ruling:
@@ -42,7 +45,7 @@ def _start(run: RunState | None, command: StartRun) -> Ruling:
         return Rejection(reason="run_exists", message=message)
     origin = command.origin
     return (
-        RunStarted(
+        _new_started(
             recipe=command.recipe,
             version=command.version or "",
             input=command.input,

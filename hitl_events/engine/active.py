@@ -12,9 +12,12 @@ from hitl_events.domain.mark import state_of
 from hitl_events.domain.outcome import Standing, standing_of
 from hitl_events.domain.requests import StepRequest
 from hitl_events.domain.state import RunState, StepKey, end_mark, next_due, status
-from hitl_events.domain.values import NO_DIGEST, RunId
+from hitl_events.domain.values import NO_DIGEST, RunId, maker
 from hitl_events.errors import CorruptLog, ImpossibleHistory
 from hitl_events.ports import Appended, Codec, RecipeDriver, RunPosition
+
+_new_position = maker(RunPosition)
+_new_appended = maker(Appended)
 
 
 class ActiveRun:
@@ -100,7 +103,7 @@ class ActiveRun:
         self.run = self.state = state = evolve(state, event)
         self.head = sha256(value).digest()
         self.events.append(event)
-        self.unwritten.append(Appended(event=event, value=value, seed=state.started.seed))
+        self.unwritten.append(_new_appended(event=event, value=value, seed=state.started.seed))
 
     def position(self) -> RunPosition:
         """What the log keeps of the run by its key."""
@@ -110,7 +113,7 @@ class ActiveRun:
         due = None if ended else next_due(run, self.running)
         if self.held_until is not None:
             due = min(due or self.held_until, self.held_until)
-        return RunPosition(
+        return _new_position(
             run_id=self.run_id,
             seq=run.seq,
             head=self.head,

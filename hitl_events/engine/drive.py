@@ -24,12 +24,15 @@ from hitl_events.domain.requests import (
     Withdrawal,
 )
 from hitl_events.domain.state import ARRIVALS_KNOWN_TO
+from hitl_events.domain.values import maker
 from hitl_events.engine.active import ActiveRun
 from hitl_events.engine.inputs import StepReport, StepStart
 from hitl_events.engine.steps import Steps
 from hitl_events.engine.tools import Tools
 from hitl_events.errors import RecipeStopped
 from hitl_events.ports import RecipeDriver, RegisteredRecipe
+
+_new_paused = maker(GatePaused)
 
 
 class Drive:
@@ -238,7 +241,7 @@ class Drive:
         since = max(now, active.run.recorded_at)
         wait = request.expires_in
         gate, occurrence = request.key
-        event = GatePaused(
+        event = _new_paused(
             gate=gate,
             occurrence=occurrence,
             pause_kind=request.pause_kind,

@@ -16,7 +16,7 @@ from hitl_events.domain.events import DecisionRejected, Event
 from hitl_events.domain.process import Ruling, process
 from hitl_events.domain.refusals import Refused, Rejection, Repeat
 from hitl_events.domain.state import StepKey
-from hitl_events.domain.values import EPOCH, RunId
+from hitl_events.domain.values import EPOCH, RunId, maker
 from hitl_events.engine.active import ActiveRun
 from hitl_events.engine.drive import Drive
 from hitl_events.engine.inputs import (
@@ -36,6 +36,8 @@ CACHED_RUNS_MAX = 512
 """Runs kept in memory between turns. About 10 KB each with their coroutines, so 5 MB."""
 
 INPUT_BYTES_MAX = 256 * 1024
+
+_new_answer = maker(Answer)
 
 
 class Engine:
@@ -281,7 +283,7 @@ class Engine:
     def _answer(
         self, entry: Submission, run_id: RunId | None, seq: int | None, refusal: Rejection | None
     ) -> None:
-        answer = Answer(
+        answer = _new_answer(
             run_id=run_id,
             seq=seq,
             reason=refusal.reason if refusal else None,

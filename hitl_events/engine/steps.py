@@ -25,7 +25,7 @@ from hitl_events.domain.reconcile import (
 )
 from hitl_events.domain.requests import StepRequest
 from hitl_events.domain.state import StepKey, uncertain_gate
-from hitl_events.domain.values import digest
+from hitl_events.domain.values import digest, maker
 from hitl_events.engine.active import ActiveRun
 from hitl_events.engine.inputs import StepReport, StepStart
 from hitl_events.engine.tools import Tools
@@ -36,6 +36,9 @@ _DATA_SCHEMA = canonical.dumps(
 )
 SHOWN_ARGS_BYTES_MAX = 64 * 1024
 """Arguments shown to who has to say whether a step happened; larger ones are named by digest."""
+
+_new_completed = maker(StepCompleted)
+_new_start = maker(StepStart)
 
 
 class Steps:
@@ -82,7 +85,7 @@ class Steps:
             )
             active.record(event, now, self._tools.codec)
         active.running[request.key] = attempt
-        return StepStart(run_id=active.run_id, request=request, attempt=attempt)
+        return _new_start(run_id=active.run_id, request=request, attempt=attempt)
 
     def report(self, active: ActiveRun, report: StepReport, now: datetime) -> bool:
         """Record how an attempt ended; False where nobody waits for it (any more)."""
@@ -94,7 +97,7 @@ class Steps:
             return True
         kind, step, occurrence = report.key
         if report.output is not None:
-            event: Event = StepCompleted(
+            event: Event = _new_completed(
                 step=step,
                 occurrence=occurrence,
                 kind=kind,

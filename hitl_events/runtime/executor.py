@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from hitl_events.domain.requests import USER_BYTES_MAX
+from hitl_events.domain.values import maker
 from hitl_events.engine.inputs import StepReport, StepStart
 from hitl_events.errors import NotSerialisable
 from hitl_events.ports import Clock
@@ -25,6 +26,9 @@ THREADS_MAX = 32
 
 ONCE_START_S_MAX = 5.0
 """A `once` step whose intent is older than this is not begun: its reconcile gate opens."""
+
+_new_step = maker(Step)
+_new_report = maker(StepReport)
 
 
 class Executor:
@@ -77,7 +81,7 @@ class Executor:
         kind, name, occurrence = start.request.key
         suffix = ":undo" if kind == "undo" else ""
         limit = None if spec.timeout_s is None else timedelta(seconds=spec.timeout_s)
-        return Step(
+        return _new_step(
             key=f"{start.run_id}:{name}:{occurrence}{suffix}",
             attempt=start.attempt,
             deadline=None if limit is None else self._clock.now() + limit,
@@ -99,7 +103,7 @@ class Executor:
         return self._ended(start, began_s, error=name, message=message, retry_in=pause)
 
     def _ended(self, start: StepStart, began_s: float, **how: Any) -> StepReport:
-        return StepReport(
+        return _new_report(
             run_id=start.run_id,
             key=start.request.key,
             attempt=start.attempt,

@@ -19,7 +19,7 @@ from hitl_events.domain.canonical import NULL
 from hitl_events.domain.commands import CancelRun, Command, Decide, Origin, StartRun, UnblockRun
 from hitl_events.domain.content import content_digest
 from hitl_events.domain.decide import SCHEDULE_PREFIX
-from hitl_events.domain.values import RUN_ID, RunId
+from hitl_events.domain.values import RUN_ID, RunId, maker
 
 FIELDS: Mapping[str, tuple[str, ...]] = {
     "StartRun": ("recipe", "input", "run_id", "version", "started_by"),
@@ -38,12 +38,14 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
 }
 """Field names of each command, those of its schema."""
 
+_new_start = maker(StartRun)
+_new_decide = maker(Decide)
 Build = Callable[[Fields, Headers, Origin], Command]
 
 
 def start(fields: Fields, headers: Headers, origin: Origin) -> StartRun:
     """`input` may be left out by a recipe that takes none; the engine adds the seed."""
-    return StartRun(
+    return _new_start(
         recipe=fields.required("recipe", NAME_CHARS_MAX),
         input=fields.json("input") or NULL,
         run_id=_run_id(fields) or headers.run_id(),
@@ -62,7 +64,7 @@ def decide(fields: Fields, headers: Headers, origin: Origin) -> Decide:
     data = fields.json("data", kind=dict)
     decided_by = fields.person("decided_by")
     draft_digest = fields.digest("draft_digest")
-    return Decide(
+    return _new_decide(
         token=token,
         verdict=verdict,
         notes=notes,

@@ -1,6 +1,12 @@
+from dataclasses import MISSING, fields
+from typing import Any
+
 import pytest
 
-from hitl_events.domain.values import EPOCH, RUN_ID, is_unicode, iso, micros, moment
+from hitl_events.domain.events import Event
+from hitl_events.domain.values import EPOCH, RUN_ID, is_unicode, iso, maker, micros, moment
+from hitl_events.ports import EffectBatch
+from tests.unit.domain.every_event import main_line
 
 
 @pytest.mark.parametrize("text", ["", "plain", "é", "\U0001f600", "\x00"])
@@ -34,3 +40,23 @@ def test_times_go_to_microseconds_and_back() -> None:
 def test_a_run_id_is_short_and_plain(text: str, fits: int) -> None:
     """1 to 64 of letters, digits and `_ . ~ -`."""
     assert bool(RUN_ID.fullmatch(text)) == bool(fits)
+
+
+@pytest.mark.parametrize("event", main_line(), ids=lambda event: type(event).__name__)
+def test_a_maker_makes_what_the_class_makes(event: Event) -> None:
+    """The same arguments give an equal value, defaults and all."""
+    cls: Any = type(event)
+    given = {field.name: getattr(event, field.name) for field in fields(event)}
+    needed = {field.name: given[field.name] for field in fields(event) if field.default is MISSING}
+
+    assert maker(cls)(**given) == cls(**given) == event
+    assert maker(cls)(**needed) == cls(**needed)
+
+
+def test_a_maker_gives_each_value_containers_of_its_own() -> None:
+    """What a field's factory makes is shared by no two values."""
+    make = maker(EffectBatch)
+
+    assert make() == EffectBatch()
+    assert make().events is not make().events
+    assert make(events=[]) == make()
