@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from itertools import islice
 
 from hitl_events.domain.commands import Decide, StartRun, UnblockRun
 from hitl_events.domain.decide import rejection_of
@@ -114,8 +115,8 @@ class Engine:
                 self._runs.pop(run_id).forget_driver()
         surplus = len(self._runs) - self._cached_runs_max
         if surplus > 0:
-            old = [run_id for run_id, held in self._runs.items() if not held.running][:surplus]
-            for run_id in old:
+            idle = (run_id for run_id, held in self._runs.items() if not held.running)
+            for run_id in list(islice(idle, surplus)):  # the first suffice: no look at all of them
                 self._runs.pop(run_id).forget_driver()
 
     def rest(self) -> None:
