@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from hitl_events.adapters.avro import AvroCodec
+from hitl_events.adapters.avro.primitives import write_varint
 from hitl_events.adapters.avro.schemas import HEAD_BYTES, name_of
 from hitl_events.adapters.kafka.records import Stored
-from hitl_events.adapters.sqlite.spans import varint
 from hitl_events.adapters.trouble import translated
 from hitl_events.domain.evolve import fold
 from hitl_events.domain.state import next_due, status
@@ -169,7 +169,7 @@ def is_of(data: bytes, run_id: str) -> bool:
     """Whether an event says that it is of this run: it begins with the Avro string of its id."""
     text = run_id.encode()
     # Avro doubles a length (zigzag) before it becomes a varint.
-    return data.startswith(varint(2 * len(text)) + text, HEAD_BYTES)
+    return data.startswith(write_varint(2 * len(text)) + text, HEAD_BYTES)
 
 
 def _row(record: Stored) -> tuple[str, int, int, bytes]:

@@ -8,10 +8,11 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
+from hitl_events.adapters.avro.primitives import write_varint
 from hitl_events.adapters.sqlite.blocks import unpack
 from hitl_events.adapters.sqlite.events import block_at
 from hitl_events.adapters.sqlite.file import LogFile
-from hitl_events.adapters.sqlite.spans import Span, decode, encode, spans_of, varint
+from hitl_events.adapters.sqlite.spans import Span, decode, encode, spans_of
 from hitl_events.domain.values import RunId, micros, moment
 from hitl_events.errors import CorruptLog, ImpossibleHistory, InvalidInput
 from hitl_events.ports import EffectBatch, RunPosition
@@ -146,12 +147,14 @@ def write_positions(file: LogFile, batch: EffectBatch, first: int) -> None:
     Each must go on from what the log holds of its run (`ImpossibleHistory`): so a stale or doubled
     batch changes nothing, whatever became of its writer.
     """
-    spans = spans_of((each.event.run_id for each in batch.events), first)
+    spans = spans_of([each.event.run_id for each in batch.events], first)
     added: list[tuple[object, ...]] = []
     going_on: list[tuple[object, ...]] = []
     for run_id, position in {each.run_id: each for each in batch.positions}.items():
         its = spans.pop(run_id, [])
-        before = position.seq - sum(length for _, length in its)
+        before = position.seq
+        for _, length in its:
+            before -= length
         columns = _columns(position, encode(its))
         if its and before == 0:
             added.append((_known_key(run_id), *columns))
@@ -217,7 +220,7 @@ def _mark(run_id: RunId) -> bytes:
     """How the body of each event of this run begins: the Avro string of its id."""
     text = run_id.encode()
     # Avro doubles a length (zigzag) before it becomes a varint.
-    return varint(2 * len(text)) + text
+    return write_varint(2 * len(text)) + text
 
 
 def _first_as_run_id(row: Any) -> RunId:

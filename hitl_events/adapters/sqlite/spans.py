@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from hitl_events.adapters.avro.primitives import write_varint
 from hitl_events.domain.values import RunId
 
 Span = tuple[int, int]
@@ -37,20 +38,8 @@ def encode(spans: Iterable[Span]) -> bytes:
     """Their stored form."""
     out = b""
     for start, length in spans:
-        out += varint(start) + varint(length)
+        out += write_varint(start) + write_varint(length)
     return out
-
-
-def varint(number: int) -> bytes:
-    """A non-negative number in groups of 7 bits, the lowest first; all but the last have bit 8."""
-    if number < _MORE:
-        return bytes((number,))
-    out = bytearray()
-    while number >= _MORE:
-        out.append(number & _GROUP | _MORE)
-        number >>= 7
-    out.append(number)
-    return bytes(out)
 
 
 def decode(data: bytes) -> list[Span]:

@@ -1,7 +1,8 @@
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from hitl_events.adapters.sqlite.spans import Span, decode, encode, spans_of, varint
+from hitl_events.adapters.avro.primitives import write_varint
+from hitl_events.adapters.sqlite.spans import Span, decode, encode, spans_of
 from hitl_events.domain.values import RunId
 
 run_ids = st.sampled_from([RunId("a"), RunId("b"), RunId("c")])
@@ -40,4 +41,4 @@ def test_half_a_span_is_no_span(data: bytes) -> None:
 @pytest.mark.parametrize(("number", "size"), [(0, 1), (127, 1), (128, 2), (2**14, 3), (2**28, 5)])
 def test_small_numbers_are_short(number: int, size: int) -> None:
     """A stretch costs a few bytes, so that a run's row stays small."""
-    assert len(varint(number)) == size
+    assert len(write_varint(number)) == size
