@@ -12,7 +12,6 @@ import typing
 from collections.abc import Callable
 from enum import Enum
 from functools import lru_cache
-from itertools import repeat
 from math import isfinite
 from typing import Any, TypeAlias
 
@@ -48,7 +47,9 @@ _PROBLEMS_SHOWN = 5
 _WHOLE: dict[str, Any] = {"by_alias": False, "round_trip": True, "serialize_as_any": True}
 _AS_IT_IS = SchemaSerializer(core_schema.any_schema())
 _MASK = "**********"
-_Parameters: TypeAlias = tuple[list[Any], Any, dict[str, Any], Any]
+_Parameters: TypeAlias = tuple[
+    list["_Shape | None"], "_Shape | None", dict[str, "_Shape | None"], "_Shape | None"
+]
 
 
 def dump(value: Any) -> bytes:
@@ -77,16 +78,7 @@ def as_json(value: Any) -> Any:
 def load(data: bytes, annotation: Any) -> Any:
     """The value that the annotation describes; `InvalidInput` where the bytes do not fit it."""
     shape = _shape(annotation)
-    if shape is None:
-        return canonical.loads(data)
-    if shape.exact is not None:
-        held = canonical.loads(data)
-        if type(held) is shape.exact:
-            return held
-    try:
-        return shape.adapter.validator.validate_json(data, by_alias=True, by_name=True)
-    except Exception as error:  # noqa: BLE001 - validators of the user's may raise anything
-        raise InvalidInput(_said(error)) from None
+    return canonical.loads(data) if shape is None else shape.load(data)
 
 
 def check_type(annotation: Any) -> None:
@@ -98,30 +90,30 @@ def check(data: bytes, annotation: Any) -> None:
     """`InvalidInput` where recorded bytes would not fit; free where anything fits."""
     shape = _shape(annotation)
     if shape is not None and data[:1] != shape.first:
-        load(data, annotation)
+        shape.load(data)
 
 
 def arguments(function: Callable[..., Any], packed: bytes) -> tuple[list[Any], dict[str, Any]]:
     """A step's own copies of its arguments, rebuilt from the annotations of its parameters."""
-    held = canonical.loads(packed)
-    args: list[Any] = held["args"]
-    kwargs: dict[str, Any] = held["kwargs"]
+    packing: dict[str, Any] = canonical.loads(packed)
+    args: list[Any] = packing["args"]
+    kwargs: dict[str, Any] = packing["kwargs"]
     asked = _parameters(function)
     if asked is None:
         return args, kwargs
     positional, rest, named, more = asked
-    annotations = [*positional, *repeat(rest, len(args) - len(positional))]
-    return (
-        [_rebuilt(arg, annotation) for arg, annotation in zip(args, annotations, strict=False)],
-        {name: _rebuilt(arg, named.get(name, more)) for name, arg in kwargs.items()},
-    )
+    for index, held in enumerate(args):
+        shape = positional[index] if index < len(positional) else rest
+        args[index] = _rebuilt(held, shape)
+    for name, held in kwargs.items():
+        kwargs[name] = _rebuilt(held, named.get(name, more))
+    return args, kwargs
 
 
-def _rebuilt(held: Any, annotation: Any) -> Any:
-    shape = _shape(annotation)
+def _rebuilt(held: Any, shape: _Shape | None) -> Any:
     if shape is None or type(held) is shape.exact:
         return held
-    return load(canonical.dumps(held), annotation)  # from JSON: a strict model takes times only so
+    return shape.load(canonical.dumps(held))  # from JSON: a strict model takes times only so
 
 
 def _parameters(function: Callable[..., Any]) -> _Parameters | None:
@@ -132,23 +124,24 @@ def _parameters(function: Callable[..., Any]) -> _Parameters | None:
 
 
 def _find_parameters(function: Callable[..., Any]) -> _Parameters | None:
-    """The annotations by position, of `*`, by name and of `**`; None if no one asks for more."""
+    """The shapes by position, of `*`, by name and of `**`; None if no one asks for more."""
     hints = _hints(function)
     try:
         parameters = list(inspect.signature(function).parameters.values())
     except (TypeError, ValueError):
         return None
-    if all(_shape(hints.get(each.name, Any)) is None for each in parameters):
+    shapes = {each.name: _shape(hints.get(each.name, Any)) for each in parameters}
+    if not any(shapes.values()):
         return None
-    of_kind = {each.kind: hints.get(each.name, Any) for each in parameters}
+    of_kind = {each.kind: shapes[each.name] for each in parameters}
     plain = [
         each for each in parameters if each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)
     ]
     return (
-        [hints.get(each.name, Any) for each in plain if each.kind is not each.KEYWORD_ONLY],
-        of_kind.get(inspect.Parameter.VAR_POSITIONAL, Any),
-        {each.name: hints.get(each.name, Any) for each in plain},
-        of_kind.get(inspect.Parameter.VAR_KEYWORD, Any),
+        [shapes[each.name] for each in plain if each.kind is not each.KEYWORD_ONLY],
+        of_kind.get(inspect.Parameter.VAR_POSITIONAL),
+        {each.name: shapes[each.name] for each in plain},
+        of_kind.get(inspect.Parameter.VAR_KEYWORD),
     )
 
 
@@ -267,6 +260,17 @@ class _Shape:
         self.adapter = adapter
         self.exact = exact
         self.first = _FIRST.get(self.exact)
+
+    def load(self, data: bytes) -> Any:
+        """The value; `InvalidInput` where the bytes do not fit."""
+        if self.exact is not None:
+            held = canonical.loads(data)
+            if type(held) is self.exact:
+                return held
+        try:
+            return self.adapter.validator.validate_json(data, by_alias=True, by_name=True)
+        except Exception as error:  # noqa: BLE001 - validators of the user's may raise anything
+            raise InvalidInput(_said(error)) from None
 
 
 def _shape(annotation: Any) -> _Shape | None:
