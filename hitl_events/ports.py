@@ -233,7 +233,10 @@ class Codec(Protocol):
 class RecipeDriver(Protocol):
     """Drives one run's recipe by its events; `RecipeStopped` where the code does not fit them."""
 
-    warnings: list[tuple[int, str]]
+    @property
+    def warnings(self) -> Sequence[tuple[int, str]]:
+        """What does not fit and does no harm: seq and message."""
+        ...
 
     def deliver(self, event: Event) -> None:
         """One recorded event, in the order of seq."""

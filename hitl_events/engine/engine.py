@@ -274,7 +274,7 @@ class Engine:
         active.gates = position.gates
         if active.unwritten:
             turn.batch.events.extend(active.unwritten)
-            active.unwritten = []
+            active.unwritten.clear()
             turn.changed[active.run_id] = position
         elif active.held_until is not None or any(start.attempt > 1 for start in starts):
             turn.changed[active.run_id] = position  # its timer is new or over, or it would be lost

@@ -97,6 +97,7 @@ class Steps:
             return True
         kind, step, occurrence = report.key
         if report.output is not None:
+            active.requests.pop(report.key, None)
             event: Event = _new_completed(
                 step=step,
                 occurrence=occurrence,

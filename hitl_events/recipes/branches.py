@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Coroutine
 from heapq import heappop, heappush
 from types import CoroutineType
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from hitl_events.domain.requests import EVENTS_PER_RUN_MAX
 from hitl_events.errors import RecipeError, RecipeSpins, RecipeStopped
@@ -56,34 +56,39 @@ class Group:
         self.failure: Exception | None = None
 
 
+class Owner(Protocol):
+    """Who is told that a root branch is over."""
+
+    def ended(self, result: Any, error: Exception | None) -> None:
+        """Its result, or the error that it raised."""
+
+
 class Branches:
     """Runs every branch as far as it can, in position order, after each result that goes in."""
 
     __slots__ = (
-        "_asked",
         "_ready",
         "_requests",
         "_signals",
         "_watch",
         "fresh",
-        "on_end",
+        "owner",
         "waits",
         "withdrawn",
     )
 
-    def __init__(self, watch: Watch, on_end: Callable[[Any, Exception | None], None]) -> None:
+    def __init__(self, watch: Watch, owner: Owner) -> None:
         self.waits: dict[WaitKey, tuple[Asked, Branch]] = {}
         self.fresh: list[WaitKey] = []
-        self.withdrawn: list[WaitKey] = []
+        self.withdrawn: list[WaitKey] | None = None
         self._signals: dict[Signal, list[Branch]] = {}
         self._ready: list[tuple[tuple[int, ...], int, Branch, Any, Exception | None]] = []
-        self.on_end = on_end
-        self._asked: set[WaitKey] = set()
+        self.owner: Owner | None = owner
         self._watch = watch
         self._requests = 0
 
     def start(self, body: Body) -> None:
-        """Begin a root branch; `on_end` gets its result or its error."""
+        """Begin a root branch; the owner gets its result or its error."""
         self._advance(Branch(body, (), None), None, None)
         self._pump()
 
@@ -184,11 +189,11 @@ class Branches:
             self._watch.end()
 
     def _wait(self, branch: Branch, call: Asked) -> Exception | None:
-        if call.key in self._asked:
+        if call.is_awaited:
             return RecipeError(
                 f"expected each step and gate to be awaited once, found {call.key} twice"
             )
-        self._asked.add(call.key)
+        call.is_awaited = True
         self.waits[call.key] = (call, branch)
         self.fresh.append(call.key)
         return None
@@ -220,7 +225,8 @@ class Branches:
         branch.closed = True
         group = branch.group
         if group is None:
-            self.on_end(result, error)
+            if self.owner is not None:
+                self.owner.ended(result, error)
             return
         group.results[branch.position[-1]] = result
         if error is not None and group.failure is None:
@@ -238,9 +244,10 @@ class Branches:
 
     def _withdraw(self, group: Group) -> None:
         """The gates of the siblings of a failed branch are to close; those below them too."""
+        withdrawn = self.withdrawn = self.withdrawn or []
         for key, (call, branch) in self.waits.items():
             if isinstance(call, GateCall) and _is_below(branch, group):
-                self.withdrawn.append(key)
+                withdrawn.append(key)
         for signal, waiting in self._signals.items():
             below = [branch for branch in waiting if _is_below(branch, group)]
             self._signals[signal] = [branch for branch in waiting if branch not in below]

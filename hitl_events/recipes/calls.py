@@ -58,10 +58,11 @@ class Decision(Generic[_T]):
 class Call(Generic[_T]):
     """An awaitable of the driver's. `key` is (kind, name, occurrence)."""
 
-    __slots__ = ("key",)
+    __slots__ = ("is_awaited", "key")
 
     def __init__(self, key: tuple[str, str, int]) -> None:
         self.key = key
+        self.is_awaited = False
 
     def __await__(self) -> Generator[Any, Any, _T]:
         result: _T = yield self
@@ -74,7 +75,7 @@ class StepCall(Call[_T]):
     __slots__ = ("request",)
 
     def __init__(self, key: tuple[str, str, int], spec: StepSpec, args: bytes) -> None:
-        self.key = key
+        super().__init__(key)
         self.request = _new_step(
             key=key, args=args, args_digest=digest(args)[:8], once=spec.once, spec=spec
         )
@@ -97,7 +98,7 @@ class GateCall(Call[_T]):
     __slots__ = ("data", "request")
 
     def __init__(self, key: tuple[str, str, int], draft: bytes, options: GateOptions) -> None:
-        self.key = key
+        super().__init__(key)
         self.data = options.data
         self.request = _new_gate(
             key=key[1:],

@@ -69,6 +69,7 @@ class Driver:
         "_denied",
         "_done",
         "_ending_told",
+        "_then_ends",
         "_undoing",
         "ending",
         "now",
@@ -86,7 +87,7 @@ class Driver:
         self.step_defaults = definition.step_defaults
         self.ending: RunEnd | None = None
         self._ending_told = False
-        self.warnings: list[tuple[int, str]] = []
+        self.warnings: tuple[tuple[int, str], ...] = ()
         self._definition = definition
         self._counts: dict[tuple[str, str], int] = {}
         self._done: list[tuple[StepCall[Any], bytes]] = []
@@ -94,7 +95,8 @@ class Driver:
         self._cancelling: CancelRequested | None = None
         self._undoing = False
         self._blocked = False
-        self._branches = Branches(watch, self._on_end)
+        self._then_ends: RunEnd | None = None
+        self._branches = Branches(watch, self)
         self.waits = self._branches.waits
 
     def requests(self) -> list[Request]:
@@ -106,7 +108,7 @@ class Driver:
             branches.fresh.clear()
         if branches.withdrawn:
             asked += [Withdrawal(key=key[1:]) for key in branches.withdrawn if key in waits]
-            branches.withdrawn.clear()
+            branches.withdrawn = None
         if self.ending is not None and not self._ending_told:
             self._ending_told = True
             asked.append(self.ending)
@@ -160,7 +162,7 @@ class Driver:
     def close(self) -> None:
         """Forget the coroutines; the history can rebuild them."""
         self._branches.close()
-        self._branches.on_end = _forgotten  # no cycle is left for the garbage collector
+        self._branches.owner = None  # no cycle is left for the garbage collector
 
     def _start(self, event: RunStarted) -> None:
         try:
@@ -185,7 +187,7 @@ class Driver:
         except InvalidInput as error:
             found = f"an output that does not fit: {error}"
             raise self._diverged(event, f"the type of step {event.step!r}", found) from None
-        if event.kind == "step":
+        if event.kind == "step" and call.spec.undo is not None:
             self._done.append((call, event.output))
         self._deliver(event, key, result, None)
 
@@ -205,7 +207,8 @@ class Driver:
         if held is None or not isinstance(held[0], StepCall):
             raise self._unexpected(event, key)
         if held[0].request.args_digest != event.args_digest:
-            self.warnings.append((event.seq, f"step {event.step!r} got other arguments"))
+            message = f"step {event.step!r} got other arguments"
+            self.warnings = (*self.warnings, (event.seq, message))
         return held[0]
 
     def _gate_paused(self, event: GatePaused) -> None:
@@ -250,8 +253,11 @@ class Driver:
 
     # ends
 
-    def _on_end(self, result: Any, error: Exception | None) -> None:
+    def ended(self, result: Any, error: Exception | None) -> None:
         """The body is over; what it leaves undone may have to be taken back first."""
+        if self._then_ends is not None:
+            self.ending = self._then_ends  # a step that could not be undone is in the trace
+            return
         ending = ending_of(result, error)
         failed = isinstance(ending, RunFailed)
         condition = "failed" if failed else "denied" if self._denied else "completed"
@@ -282,10 +288,7 @@ class Driver:
         return any(kind == "undo" for kind, _, _ in self.waits)
 
     def _undo_then(self, ending: RunEnd) -> None:
-        def ended(_result: Any, _error: Exception | None) -> None:
-            self.ending = ending  # a step that could not be undone is in the trace
-
-        self._branches.on_end = ended
+        self._then_ends = ending
         self._branches.start(self.undo())
 
     async def undo(self) -> None:
@@ -293,8 +296,6 @@ class Driver:
         first: StepError | None = None
         while self._done:
             call, output = self._done.pop()
-            if call.spec.undo is None:
-                continue
             try:
                 await undo_call(call, output)
             except StepError as error:
@@ -328,10 +329,6 @@ class Driver:
         return RecipeStopped(
             "recipe.diverged", text, expected=expected, found=found, at_seq=event.seq
         )
-
-
-def _forgotten(_result: Any, _error: Exception | None) -> None:
-    """Nobody asks any more how a closed driver ends."""
 
 
 def undo_call(call: StepCall[Any], output: bytes) -> StepCall[Any]:

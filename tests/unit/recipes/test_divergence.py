@@ -320,7 +320,7 @@ def test_changed_arguments_are_a_warning() -> None:
     world.restart(code(other_arguments))
 
     assert world.decide().artefact["result"] == ["b", "approve"]
-    assert world.replayed().warnings == [(2, "step 'a' got other arguments")]
+    assert world.replayed().warnings == ((2, "step 'a' got other arguments"),)
 
 
 def test_changed_arguments_block_where_it_is_strict() -> None:
