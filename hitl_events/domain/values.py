@@ -96,4 +96,5 @@ def moment(at_us: int) -> datetime:
 
 def iso(at: datetime) -> str:
     """`2026-01-01T00:00:00.000000Z`: the one spelling of a time in JSON."""
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    spelt = at.astimezone(UTC).isoformat(timespec="microseconds")
+    return f"{spelt[:-6]}Z"  # it ends with +00:00

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
 from collections.abc import Sequence
 from itertools import zip_longest
 from typing import Any
@@ -25,10 +24,10 @@ class Batches:
     def __init__(self, producer: Any, records: Sequence[Outgoing]) -> None:
         self._producer = producer
         self._count = len(records)
-        by_place: dict[Place, list[_Batch]] = defaultdict(list)
+        by_place: dict[Place, list[_Batch]] = {}
         for index, record in enumerate(records):
             _check_size(record)
-            batches = by_place[record.place]
+            batches = by_place.setdefault(record.place, [])
             if not batches or not batches[-1].append(record, index):
                 batches.append(_Batch(record.place, producer.create_batch()))
                 batches[-1].append(record, index)
@@ -80,7 +79,8 @@ class _Batch:
 
 def _check_size(record: Outgoing) -> None:
     size = RECORD_OVERHEAD_BYTES + len(record.key or b"") + len(record.value or b"")
-    size += sum(len(name) + len(held) + 10 for name, held in record.headers)
+    for name, held in record.headers:
+        size += len(name) + len(held) + 10
     if size > DEAD_LETTER_BYTES_MAX:
         raise RecordTooLarge(record.place.topic, f"{size} bytes, more than {DEAD_LETTER_BYTES_MAX}")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import fields
+from functools import cache
 from typing import Any
 
 from hitl_events.adapters.inbound.proof import FORWARDED, forwarded_header
@@ -13,7 +14,7 @@ from hitl_events.adapters.kafka.topics import Topics
 from hitl_events.domain import canonical
 from hitl_events.domain.events import Event, GatePaused
 from hitl_events.domain.token import TokenKeys
-from hitl_events.domain.values import iso, value
+from hitl_events.domain.values import iso, maker, value
 from hitl_events.ports import Answer, Appended, DeadLetter, EffectBatch, Forward, InboundRecord
 
 REPLY = "hitl-reply"
@@ -21,8 +22,16 @@ REPLY_BYTES_MAX = 256
 """Of the id that a caller chose; a longer one is not answered."""
 TOKEN = "hitl-token"
 
-_AVRO = b"application/avro"
-_JSON = b"application/json"
+_SPEC_VERSION = ("ce_specversion", b"1.0")
+_IN_AVRO = ("content-type", b"application/avro")
+_IN_JSON = ("content-type", b"application/json")
+
+_outgoing = maker(Outgoing)
+
+
+@cache
+def _type(name: str) -> tuple[str, bytes]:
+    return "ce_type", b"hitl.v1." + name.encode()
 
 
 @value
@@ -42,7 +51,8 @@ class Outbox:
         self.partition = places.partition
         self._places = places
         self._keys = keys
-        self._source = f"urn:hitl-events:{places.topics.prefix}".encode()
+        self._events = Place(places.topics.events, places.partition)
+        self._source = ("ce_source", f"urn:hitl-events:{places.topics.prefix}".encode())
 
     def records(
         self, batch: EffectBatch, held: Callable[[int], InboundRecord]
@@ -63,13 +73,13 @@ class Outbox:
         event = appended.event
         run_id = event.run_id.encode()
         headers: list[tuple[str, bytes]] = [
-            ("ce_specversion", b"1.0"),
+            _SPEC_VERSION,
             ("ce_id", b"%b:%d" % (run_id, event.seq)),
-            ("ce_source", self._source),
-            ("ce_type", b"hitl.v1." + type(event).__name__.encode()),
+            self._source,
+            _type(type(event).__name__),
             ("ce_time", iso(event.recorded_at).encode()),
             ("ce_subject", run_id),
-            ("content-type", _AVRO),
+            _IN_AVRO,
         ]
         traceparent = _traceparent(event)
         if traceparent is not None:
@@ -78,11 +88,8 @@ class Outbox:
             token = self._keys.issue(event.run_id, event.seq, appended.seed, event.token_kid)
             if token is not None:
                 headers.append((TOKEN, token.encode()))
-        return Outgoing(
-            place=Place(self._places.topics.events, self._places.partition),
-            key=run_id,
-            value=appended.value,
-            headers=tuple(headers),
+        return _outgoing(
+            place=self._events, key=run_id, value=appended.value, headers=tuple(headers)
         )
 
     def _dead_letter(self, letter: DeadLetter) -> Outgoing:
@@ -129,7 +136,7 @@ class Outbox:
             place=Place(self._places.topics.replies, at),
             key=None if run_id is None else run_id.encode(),
             value=canonical.dumps(_reply_json(reply, answer)),
-            headers=(("content-type", _JSON),),
+            headers=(_IN_JSON,),
         )
 
 
