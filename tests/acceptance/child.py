@@ -52,6 +52,21 @@ class Child:
                 return fields
         raise AssertionError(f"expected a line with {part!r}, found {self.said}")
 
+    def heard(self) -> list[str]:
+        """All that it said so far, without waiting; `until` looks behind it."""
+        while not self._lines.empty():
+            line = self._lines.get()
+            if line is None:
+                self._lines.put(None)
+                break
+            self.said.append(line)
+        return self.said
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it is gone."""
+        return self._process.poll() is not None
+
     def signal(self, number: signal.Signals) -> None:
         """Send it."""
         self._process.send_signal(number)

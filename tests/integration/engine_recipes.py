@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from hitl_events import Run, current_step, recipe
+from hitl_events import GateExpired, Run, current_step, recipe
 
 EFFECTS = "EFFECTS"
 
@@ -31,3 +31,11 @@ async def reviewed(run: Run, request: Any) -> Any:
 @recipe("timed", version="1")
 async def timed(run: Run, request: Any) -> Any:
     return (await run.gate("review", expires_in=1, on_expiry="deny")).verdict
+
+
+@recipe("lasting", version="1")
+async def lasting(run: Run, request: Any) -> Any:
+    try:
+        return (await run.gate("review", expires_in=request["seconds"])).verdict
+    except GateExpired:
+        return "expired"

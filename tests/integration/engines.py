@@ -14,7 +14,8 @@ from pathlib import Path
 from confluent_kafka import KafkaException
 
 from hitl_events.domain.token import TokenKeys
-from tests.acceptance.child import KEY, Child, child
+from tests.acceptance.child import KEY
+from tests.integration.engine import Engine, engine, wait_until
 from tests.integration.engine_recipes import EFFECTS
 from tests.integration.kafka_made import made, settings_of
 from tests.kafka.auditor import Auditor, audit
@@ -37,46 +38,59 @@ class World:
         self.folder = folder
         self.client: Client = cluster.client()
         self._stack = stack
-        self._engines: dict[str, Child] = {}
+        self._engines: dict[str, Engine] = {}
+        self._all: list[Engine] = []
 
     # engines
 
-    def start(self, name: str = "one") -> None:
-        """Start an engine; it is a static member of that name."""
-        self._engines[name] = self._stack.enter_context(
-            child(
-                self.folder,
-                "hitl_engine.py",
-                HITL_KAFKA_BOOTSTRAP=self.cluster.bootstrap,
-                HITL_TOPIC_PREFIX=self.prefix,
-                HITL_RECIPES=str(RECIPES),
-                HITL_GROUP_INSTANCE_ID=name,
-                HITL_GROUP_SESSION=SESSION,
-                HITL_DATA=str(self.folder / name),
-                **{EFFECTS: str(self.effects_path)},
-            )
+    def start(self, name: str = "one", *, static: bool = True, **more: str) -> None:
+        """Start an engine; it is a static member of that name, or one that leaves when it ends."""
+        if static:
+            more["HITL_GROUP_INSTANCE_ID"] = name
+        started = engine(
+            name,
+            self.folder,
+            HITL_KAFKA_BOOTSTRAP=self.cluster.bootstrap,
+            HITL_TOPIC_PREFIX=self.prefix,
+            HITL_RECIPES=str(RECIPES),
+            HITL_GROUP_SESSION=SESSION,
+            HITL_DATA=str(self.folder / name),
+            **{EFFECTS: str(self.effects_path)},
+            **more,
         )
+        self._engines[name] = self._stack.enter_context(started)
+        self._all.append(self._engines[name])
 
-    def serves(self, name: str = "one", partitions: int = PARTITIONS) -> None:
-        """Wait until it serves so many partitions."""
-        for _ in range(partitions):
-            self._engines[name].until("partition.served")
+    def __getitem__(self, name: str) -> Engine:
+        """The last that was started by that name."""
+        return self._engines[name]
+
+    def serves(self, *names: str) -> None:
+        """Wait until each of these engines serves some partitions, and together they serve all."""
+        engines = [self[name] for name in names or ("one",)]
+        wait_until(
+            lambda: (
+                all(each.serves for each in engines)
+                and len(set[int]().union(*(each.serves for each in engines))) == PARTITIONS
+            ),
+            f"{names} serve all partitions",
+        )
 
     def kill(self, name: str = "one") -> None:
         """SIGKILL."""
-        self._engines[name].kill()
+        self[name].kill()
 
-    def signal(self, number: signal.Signals, name: str = "one") -> None:
-        """Send it a signal."""
-        self._engines[name].signal(number)
+    def terminate(self, *names: str) -> None:
+        """SIGTERM (none named: to all that run); each ends with 0, in time."""
+        running = [each for each in self._engines.values() if not each.has_ended]
+        ending = [self[name] for name in names] if names else running
+        for each in ending:
+            each.signal(signal.SIGTERM)
+        assert [each.ended() for each in ending] == [0] * len(ending)
 
-    def ended(self, name: str = "one") -> int:
-        """Its exit code."""
-        return self._engines[name].ended(15)
-
-    def said(self, name: str = "one") -> list[str]:
-        """Its log lines as far as they were read."""
-        return self._engines[name].said
+    def unclean(self) -> list[str]:
+        """What engines said of what they left open or forgot, or of a defect; all there were."""
+        return [line for each in self._all for line in each.unclean()]
 
     # the world outside
 
@@ -94,10 +108,11 @@ class World:
         """A topic of the prefix."""
         return f"{self.prefix}.{name}"
 
-    def starting(self, run_id: str, recipe: str = "reviewed", key: bytes | None = None) -> Outgoing:
+    def starting(self, run_id: str, recipe: str = "reviewed", **more: float) -> Outgoing:
         """A command as anybody would send it."""
-        body = {"type": "StartRun", "recipe": recipe, "input": {"for": run_id}, "run_id": run_id}
-        return Outgoing(topic=self.topic("commands"), value=json.dumps(body).encode(), key=key)
+        given = {"for": run_id, **more}
+        body = {"type": "StartRun", "recipe": recipe, "input": given, "run_id": run_id}
+        return Outgoing(topic=self.topic("commands"), value=json.dumps(body).encode())
 
     def deciding(self, token: str, verdict: str = "approve", **more: str) -> Outgoing:
         """A decision as anybody would send it."""
@@ -131,11 +146,13 @@ class World:
 
 @contextmanager
 def world_of(cluster: Cluster, prefix: str, folder: Path) -> Generator[World]:
-    """Topics and no engine yet; all are killed in the end."""
+    """Topics and no engine yet. In the end all that run get SIGTERM and leave nothing behind."""
     with ExitStack() as stack:
         world = World(cluster, prefix, folder, stack)
         asyncio.run(made(settings_of(cluster, prefix), PARTITIONS))
         yield world
+        world.terminate()
+        assert world.unclean() == []
 
 
 def token_of(record: Record) -> str | None:

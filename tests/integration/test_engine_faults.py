@@ -1,23 +1,20 @@
 """Engines and brokers that die under load: nothing lost, nothing doubled, by an outside audit."""
 
-import os
 import signal
-import threading
 from collections.abc import Generator
 from pathlib import Path
 from random import Random
 
 import pytest
 
-from tests.integration.engines import World, ended, token_of, world_of
+from tests.integration.counts import BROKER_KILLS, FREEZES, KILLS, LEADER_KILLS
+from tests.integration.engine import wait_until
+from tests.integration.engines import PARTITIONS, World, world_of
+from tests.integration.load import WAVE, Load
 from tests.kafka.cluster import Cluster
-from tests.kafka.records import Outgoing, Record
-from tests.kafka.schemas import read_event
 
-KILLS = int(os.environ.get("HITL_KAFKA_KILLS", "6"))
-"""`HITL_KAFKA_KILLS=200` is the long loop, with the same code."""
-WAVE = 60
-"""Runs that are published at a time."""
+ENGINES = ("one", "two")
+COORDINATORS = ("__transaction_state", "__consumer_offsets")
 
 
 @pytest.fixture
@@ -27,139 +24,118 @@ def world(broker: Cluster, prefix: str, tmp_path: Path) -> Generator[World]:
         yield made
 
 
-class Load:
-    """Starts runs, wave after wave, and approves each pause that it sees, until it is told to end.
-
-    Every decision is acknowledged before it counts.
-    """
-
-    def __init__(self, world: World) -> None:
-        self._world = world
-        self._enough = threading.Event()
-        self._thread = threading.Thread(target=self._go, daemon=True)
-        self.decided: list[tuple[str, str]] = []
-        self.started = 0
-        self.finished: set[str] = set()
-        self.failure: Exception | None = None
-        self._thread.start()
-
-    def _go(self) -> None:
-        try:
-            with self._world.client.reader(self._world.topic("events")) as reader:
-                while not self._enough.is_set() or len(self.finished) < self.started:
-                    if not self._enough.is_set() and self.started - len(self.finished) < WAVE:
-                        self._wave()
-                    seen = reader.poll()
-                    self._decide([each for each in seen if token_of(each) is not None])
-                    self.finished |= ended(seen)
-        except Exception as error:  # noqa: BLE001 - told by `end`, in the thread of the test
-            self.failure = error
-
-    def _wave(self) -> None:
-        numbers = range(self.started, self.started + WAVE)
-        self._world.publish(*(self._world.starting(f"run-{number}") for number in numbers))
-        self.started += WAVE
-
-    def _decide(self, pauses: list[Record]) -> None:
-        decisions: list[Outgoing] = []
-        for record in pauses:
-            _, pause = read_event(record.value or b"")
-            run_id, token = pause["run_id"], token_of(record) or ""
-            if pause["pause_kind"] == "reconcile":
-                decisions.append(self._word(run_id, token, pause["seq"]))
-            else:
-                decisions.append(self._world.deciding(token, decision_id=f"of-{run_id}"))
-                self.decided.append((run_id, f"of-{run_id}"))
-        if decisions:
-            self._world.publish(*decisions)
-
-    def _word(self, run_id: str, token: str, seq: int) -> Outgoing:
-        """A process died in the step: say whether it happened, as whoever looks outside can."""
-        happened = self._world.effects()[f"{run_id}:publish:1"] > 0
-        verdict = "happened" if happened else "did_not_happen"
-        return self._world.deciding(token, verdict, decision_id=f"word-{run_id}-{seq}")
-
-    def has_finished(self, runs: int, within_s: float = 90) -> None:
-        """Wait until so many more runs are complete."""
-        wanted = len(self.finished) + runs
-        pause = threading.Event()
-        for _ in range(int(within_s / 0.05)):
-            if len(self.finished) >= wanted or self.failure is not None:
-                return
-            pause.wait(0.05)
-        found = f"{len(self.finished)} of {wanted}"
-        raise AssertionError(f"expected the load to go on, found it standing at {found}")
-
-    def end(self, within_s: float = 120) -> None:
-        """Let all that was started finish."""
-        self._enough.set()
-        self._thread.join(within_s)
-        if self.failure is not None:
-            raise self.failure
-        assert not self._thread.is_alive(), f"{len(self.finished)} of {self.started} finished"
+@pytest.fixture
+def replicated(three_nodes: Cluster, prefix: str, tmp_path: Path) -> Generator[World]:
+    """The same on three nodes."""
+    with world_of(three_nodes, prefix, tmp_path) as made:
+        yield made
 
 
-def _audited(world: World, load: Load) -> None:
-    auditor = world.audit()
-    auditor.expect(load.decided)
-    report = auditor.report()
-    assert report.findings == (), str(report)
-    assert len(load.decided) == load.started == len(load.finished)
-    effects = world.effects()
-    assert max(effects.values()) == 1
-    assert len(effects) == load.started
-
-
-@pytest.mark.timeout(60 + 20 * KILLS)
-def test_engines_are_killed_under_load(world: World) -> None:
-    """One of two engines gets SIGKILL, again and again; each acknowledged decision counts once."""
-    random = Random(4711)
-    for name in ("one", "two"):
+def _loaded(world: World, *names: str) -> Load:
+    for name in names:
         world.start(name)
+    world.serves(*names)
     load = Load(world)
     load.has_finished(WAVE)
+    return load
+
+
+@pytest.mark.timeout(120 + 30 * KILLS)
+def test_engines_are_killed_under_load(world: World) -> None:
+    """SIGKILL to one of two engines, or both, at any moment; each decision counts once.
+
+    They come back at once, or when the other has taken over what they had.
+    """
+    random = Random(4711)
+    load = _loaded(world, *ENGINES)
 
     for _ in range(KILLS):
-        name = random.choice(("one", "two"))
-        world.kill(name)
-        world.start(name)
-        load.has_finished(random.choice((1, 20, WAVE)))
-    load.end()
+        killed = random.choice((ENGINES[:1], ENGINES[1:], ENGINES[:1], ENGINES[1:], ENGINES))
+        for name in killed:
+            world.kill(name)
+        if killed != ENGINES and random.random() < 0.25:
+            # more than can be at work: some that were its are done by the other
+            load.has_finished(2 * WAVE)
+        for name in killed:
+            world.start(name)
+        load.has_finished(random.randrange(1, 2 * WAVE), and_s=random.uniform(0, 0.3))
 
-    _audited(world, load)
+    load.audited()
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(120 + 60 * FREEZES)
 def test_a_frozen_engine_appends_nothing_when_it_wakes(world: World) -> None:
-    """SIGSTOP until another has its partitions, then SIGCONT: it was fenced, and joins again."""
-    for name in ("one", "two"):
-        world.start(name)
-    load = Load(world)
-    load.has_finished(WAVE)
+    """SIGSTOP until another has its partitions, then SIGCONT: it was fenced, and lets go in 10 s.
 
-    for _ in range(2):
-        world.signal(signal.SIGSTOP, "one")
-        load.has_finished(2 * WAVE)
-        world.signal(signal.SIGCONT, "one")
-        load.has_finished(WAVE)
-    load.end()
+    It wakes amid the work of the other, and where nobody works: then nothing at all is appended.
+    """
+    random = Random(4711)
+    load = _loaded(world, *ENGINES)
 
-    _audited(world, load)
+    for number in range(FREEZES):
+        load.has_finished(random.randrange(1, 2 * WAVE), and_s=random.uniform(0, 0.3))
+        world["one"].signal(signal.SIGSTOP)
+        world.serves("two")
+        if number % 2:
+            _wakes_at_rest(world, load)
+        else:
+            _wakes(world)
+        if world["one"].has_ended:
+            world.start("one")
+        world.serves(*ENGINES)
+
+    load.audited()
 
 
-@pytest.mark.timeout(240)
+def _wakes(world: World) -> None:
+    with world["one"].leaving():
+        world["one"].signal(signal.SIGCONT)
+
+
+def _wakes_at_rest(world: World, load: Load) -> None:
+    load.rest()
+    with world.client.reader(world.topic("events"), committed=False) as reader:
+        reader.to_end()
+        _wakes(world)
+        assert reader.to_end() == []
+    load.go_on()
+
+
+@pytest.mark.timeout(120 + 60 * BROKER_KILLS)
 def test_the_broker_is_killed_under_load(world: World) -> None:
     """The only node dies and comes back: the engine lives through it, and nothing is lost."""
     if not world.cluster.is_ours:
         pytest.skip("the cluster that HITL_KAFKA_BOOTSTRAP names is not ours to kill")
-    world.start()
-    load = Load(world)
-    load.has_finished(WAVE)
+    random = Random(4711)
+    load = _loaded(world, "one")
 
-    for _ in range(2):
+    for _ in range(BROKER_KILLS):
         world.cluster.kill()
         world.cluster.start()
-        load.has_finished(WAVE)
-    load.end()
+        load.has_finished(random.randrange(1, 2 * WAVE), and_s=random.uniform(0, 0.3))
 
-    _audited(world, load)
+    load.audited()
+
+
+@pytest.mark.timeout(180 + 60 * LEADER_KILLS)
+def test_a_leader_is_killed_under_load(replicated: World) -> None:
+    """One of three nodes, which leads a partition of the events, dies: another goes on."""
+    load = _loaded(replicated, *ENGINES)
+    cluster, events = replicated.cluster, replicated.topic("events")
+
+    for number in range(LEADER_KILLS):
+        leader = replicated.client.admin.leaders(events)[number % PARTITIONS]
+        cluster.kill(leader)
+        load.has_finished(2 * WAVE)
+        cluster.start(leader)
+        wait_until(lambda: _all_in_sync(replicated, events), "all nodes are in sync")
+        load.has_finished(WAVE)
+
+    load.audited()
+
+
+def _all_in_sync(world: World, events: str) -> bool:
+    """Else the next that dies could be the last that has a record."""
+    admin = world.client.admin
+    counts = [count for topic in (events, *COORDINATORS) for count in admin.in_sync(topic).values()]
+    return set(counts) == {3}

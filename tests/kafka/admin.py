@@ -58,6 +58,11 @@ class Admin:
         known = self._client.list_topics(topic, timeout=ASK_S_MAX).topics[topic]
         return {number: partition.leader for number, partition in known.partitions.items()}
 
+    def in_sync(self, topic: str) -> dict[int, int]:
+        """How many nodes hold all of each partition."""
+        known = self._client.list_topics(topic, timeout=ASK_S_MAX).topics[topic]
+        return {number: len(partition.isrs) for number, partition in known.partitions.items()}
+
     def end_offsets(self, topic: str, *, committed: bool = True) -> dict[int, int]:
         """Per partition the last stable offset, or the high watermark."""
         level = IsolationLevel.READ_COMMITTED if committed else IsolationLevel.READ_UNCOMMITTED

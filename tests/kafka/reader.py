@@ -84,12 +84,13 @@ class Reader:
 
     def to_end(self, within_s: float = READ_S_MAX) -> list[Record]:
         """The records from here to an end that each partition had after this call began."""
+        return [record for piece in self.pieces(within_s) for record in piece]
+
+    def pieces(self, within_s: float = READ_S_MAX) -> Iterator[list[Record]]:
+        """The same bit by bit, so that a topic of any length can be read."""
         self._ended.clear()
         self._assign()  # an end is told once: ask anew
-        found: list[Record] = []
-        for records in self._polls(within_s, lambda: self._ended == self._next.keys()):
-            found += records
-        return found
+        return self._polls(within_s, lambda: self._ended == self._next.keys())
 
     def until(
         self, condition: Callable[[list[Record]], bool], within_s: float = READ_S_MAX
