@@ -152,7 +152,8 @@ def world_of(cluster: Cluster, prefix: str, folder: Path) -> Generator[World]:
         asyncio.run(made(settings_of(cluster, prefix), PARTITIONS))
         yield world
         world.terminate()
-        assert world.unclean() == []
+        unclean = world.unclean()
+        assert not unclean, "\n".join(unclean)
 
 
 def token_of(record: Record) -> str | None:

@@ -14,7 +14,7 @@ from hitl_events.adapters.kafka.batches import Batches
 from hitl_events.adapters.kafka.bounded import START_S, STOP_S, TRANSACTION_S, Bounded
 from hitl_events.adapters.kafka.clients import new_producer
 from hitl_events.adapters.kafka.coordinator import ended_in_commit
-from hitl_events.adapters.kafka.dropping import drop_producer
+from hitl_events.adapters.kafka.dropping import drop_producer, let_offsets_be
 from hitl_events.adapters.kafka.ends import Ends
 from hitl_events.adapters.kafka.metadata import know
 from hitl_events.adapters.kafka.records import Outgoing, Place
@@ -176,7 +176,12 @@ class TransactionalWriter:
 
     async def _settle(self, consumed: Consumed) -> None:
         offsets = {TopicPartition(*at): next_ for at, next_ in consumed.offsets.items()}
-        await self._producer.send_offsets_to_transaction(offsets, consumed.group)
+        producer = self._producer
+        try:
+            await producer.send_offsets_to_transaction(offsets, consumed.group)
+        except asyncio.CancelledError:  # the records failed first, or the time is over
+            let_offsets_be(producer)
+            raise
 
     async def _end_at(self, places: Sequence[Place]) -> None:
         self._check_usable()

@@ -1,0 +1,42 @@
+"""What the driver is left with when nobody waits for it any more."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from aiokafka.errors import ProducerFenced
+from aiokafka.producer.transaction_manager import TransactionManager
+
+from hitl_events.adapters.kafka.records import Place
+from hitl_events.adapters.kafka.settings import KafkaSettings
+from hitl_events.adapters.kafka.writer import Consumed, TransactionalWriter
+
+
+async def test_an_error_that_comes_too_late_is_no_news() -> None:
+    """Offsets that are refused after their transaction was given up trouble the loop no more."""
+    told: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
+    manager: Any = TransactionManager("id", 60_000)
+    manager.set_pid_and_epoch(1, 0)
+    manager.begin_transaction()
+    writer = TransactionalWriter(KafkaSettings(bootstrap=("nowhere:1",)), "id")
+    writer._producer = SimpleNamespace(
+        _txn_manager=manager,
+        send_offsets_to_transaction=lambda offsets, group: asyncio.shield(
+            manager.add_offsets_to_txn(offsets, group)
+        ),
+    )
+
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0):
+            await writer._settle(Consumed(group="g", offsets={Place("topic", 0): 1}))
+    manager.fatal_error(ProducerFenced())
+    manager._transaction_waiter.exception()
+    gc.collect()
+    await asyncio.sleep(0)
+
+    assert told == []
