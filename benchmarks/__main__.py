@@ -6,6 +6,7 @@ import argparse
 import sys
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -45,6 +46,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="benchmarks", description="The figures, side by side.")
     parser.add_argument("--only", metavar="NAME", action="append", choices=[*BENCHMARKS])
     parser.add_argument("--million", action="store_true", help="also with a million paused runs")
+    parser.add_argument(
+        "--ended", metavar="RUNS", type=int, help="so many ended runs in the memory row of kafka"
+    )
     parser.add_argument("--json", action="store_true", help="one JSON document instead of a table")
     parser.add_argument("--dir", type=Path, help="where to write (a real disk), else the temporary")
     given = parser.parse_args()
@@ -52,8 +56,16 @@ def main() -> None:
     names = [name for name in BENCHMARKS if name in asked or (not asked and name not in ASKED_FOR)]
     if given.million and "million" not in names:
         names.append("million")
-    figures = run(names, FULL, given.dir)
+    figures = run(names, _size(given.ended), given.dir)
     (dump if given.json else show)(figures)
+
+
+def _size(ended_runs: int | None) -> Size:
+    """The full one, with so many ended runs if that is given."""
+    if ended_runs is None:
+        return FULL
+    few = min(FULL.kafka.ended_runs[0], ended_runs // 2)
+    return replace(FULL, kafka=replace(FULL.kafka, ended_runs=(few, ended_runs)))
 
 
 if __name__ == "__main__":

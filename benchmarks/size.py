@@ -6,6 +6,22 @@ from hitl_events.domain.values import value
 
 
 @value
+class KafkaSize:
+    """Counts, a rate of decisions, and the session time-out of engines that are killed."""
+
+    rounds: int
+    decisions: int
+    runs: int
+    idle_decisions: int
+    paused_runs: int
+    kills: int
+    session_s: int
+    ended_runs: tuple[int, int]
+    streamed_decisions: int
+    streamed_per_s: int
+
+
+@value
 class Size:
     """Counts. More runs in a round than the engine keeps in memory, or nothing is read back."""
 
@@ -16,9 +32,7 @@ class Size:
     replayed_runs: int
     paused_runs: int
     disk_runs: int
-    kafka_decisions: int
-    kafka_idle_decisions: int
-    kafka_rounds: int
+    kafka: KafkaSize
 
 
 FULL = Size(
@@ -29,9 +43,18 @@ FULL = Size(
     replayed_runs=20_000,
     paused_runs=10_000,
     disk_runs=5_000,
-    kafka_decisions=40_000,
-    kafka_idle_decisions=300,
-    kafka_rounds=3,
+    kafka=KafkaSize(
+        rounds=3,
+        decisions=40_000,
+        runs=16_000,
+        idle_decisions=150,
+        paused_runs=10_000,
+        kills=3,
+        session_s=3,
+        ended_runs=(10_000, 40_000),
+        streamed_decisions=1_000,
+        streamed_per_s=300,
+    ),
 )
 TINY = Size(
     runs_by_concurrency={1: 2, 4: 8},
@@ -41,7 +64,16 @@ TINY = Size(
     replayed_runs=20,
     paused_runs=20,
     disk_runs=20,
-    kafka_decisions=40,
-    kafka_idle_decisions=5,
-    kafka_rounds=1,
+    kafka=KafkaSize(
+        rounds=1,
+        decisions=40,
+        runs=40,
+        idle_decisions=5,
+        paused_runs=40,
+        kills=1,
+        session_s=1,
+        ended_runs=(20, 40),
+        streamed_decisions=20,
+        streamed_per_s=200,
+    ),
 )

@@ -1,21 +1,21 @@
-"""Decisions that go in and what is seen of them on the other side, by the independent client."""
+"""Decisions that go in to a raw loop, and what is seen of them on the other side."""
 
 from __future__ import annotations
 
 import os
 import time
 from collections import Counter
-from collections.abc import Callable
 
+from confluent_kafka import Message
+
+from benchmarks.kafka.sight import Sight
 from hitl_events.domain.values import value
 from tests.kafka.client import Client, publish
-from tests.kafka.reader import Reader
 from tests.kafka.records import Outgoing
 
 RECORDS_PER_DECISION = 3
 RECORD_BYTES = 400
 NUMBER_BYTES = 8
-SEEN_S_MAX = 300.0
 IDLE_S = 0.02
 """Before each decision on an idle loop, so that all have gone to sleep."""
 
@@ -41,16 +41,15 @@ def fill(client: Client, topics: Topics, decisions: int) -> None:
         publish(producer, (_decision(topics, number) for number in range(decisions)))
 
 
-def drained_s(reader: Reader, decisions: int, ended: Callable[[], bool]) -> float:
+def drained_s(sight: Sight, decisions: int) -> float:
     """Seconds until all records of that many decisions were seen committed.
 
-    `ended` tells that the loop is gone; a loop that loses or doubles measures nothing.
+    A loop that loses or doubles measures nothing.
     """
     began_s = time.perf_counter()
-    wanted = decisions * RECORDS_PER_DECISION
-    records = reader.until(lambda seen: len(seen) >= wanted or ended(), SEEN_S_MAX)
+    records = sight.until(decisions * RECORDS_PER_DECISION, _any)
     taken_s = time.perf_counter() - began_s
-    seen = Counter((record.value or b"")[:NUMBER_BYTES] for record in records)
+    seen = Counter((record.value() or b"")[:NUMBER_BYTES] for record in records)
     if len(seen) != decisions or set(seen.values()) != {RECORDS_PER_DECISION}:
         times = dict(Counter(seen.values()))
         raise RuntimeError(
@@ -60,7 +59,7 @@ def drained_s(reader: Reader, decisions: int, ended: Callable[[], bool]) -> floa
     return taken_s
 
 
-def idle_s(client: Client, reader: Reader, topics: Topics, decisions: int) -> list[float]:
+def idle_s(client: Client, sight: Sight, topics: Topics, decisions: int) -> list[float]:
     """Seconds of each decision from its publication until its last record is seen committed."""
     taken: list[float] = []
     with client.producer(linger_ms=0) as producer:
@@ -72,9 +71,13 @@ def idle_s(client: Client, reader: Reader, topics: Topics, decisions: int) -> li
             place = -1 if record.partition is None else record.partition
             producer.produce(record.topic, record.value, record.key, partition=place)
             producer.poll(0)
-            reader.until(lambda seen: len(seen) >= RECORDS_PER_DECISION, SEEN_S_MAX)
+            sight.until(RECORDS_PER_DECISION, _any)
             taken.append(time.perf_counter() - began_s)
     return taken
+
+
+def _any(_: Message) -> bool:
+    return True
 
 
 def _decision(topics: Topics, number: int) -> Outgoing:

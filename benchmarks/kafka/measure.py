@@ -1,126 +1,135 @@
-"""Throughput and idle latency on a broker of this machine, of loops that all do the same work."""
+"""The engine on a broker of this machine, in the same rounds as loops that have no gate."""
 
 from __future__ import annotations
 
-import subprocess
+import os
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
-from benchmarks.figures import Figure, percentile
-from benchmarks.kafka.load import Topics, create, drained_s, fill, idle_s
-from benchmarks.size import Size
-from hitl_events.domain.values import value
-from tests.kafka.client import Client
-from tests.kafka.cluster import open_cluster
+from benchmarks.figures import Baseline, Figure, percentile, rate
+from benchmarks.kafka.gate import GateTaken, measure_gate
+from benchmarks.kafka.loops import LIMIT, RAW, LoopTaken, measure_loop
+from benchmarks.kafka.poisoned import measure_poison
+from benchmarks.kafka.standing import measure_ended, measure_paused
+from benchmarks.size import KafkaSize, Size
+from tests.kafka.cluster import Cluster, open_cluster
+from tests.kafka.jars import NoKafka
 from tests.kafka.program import find
 
-END_S_MAX = 30.0
-
-
-@value
-class Loop:
-    """A way to do the work: `options` of the raw loop, on so many partitions."""
-
-    name: str
-    partitions: int
-    options: tuple[str, ...]
-
-
-RAW = (
-    Loop(name="raw loop, 1 partition, send, 500 a batch", partitions=1, options=("--batch=500",)),
-    Loop(name="raw loop, 4 partitions, send, 500 a batch", partitions=4, options=("--batch=500",)),
-    Loop(
-        name="raw loop, 4 partitions, send_batch, 2,000 a batch",
-        partitions=4,
-        options=("--batch=2000", "--send-batch"),
-    ),
-)
-
-
-@value
-class Taken:
-    """What one loop did in one round: decisions a second, and sorted seconds of idle ones."""
-
-    loop: Loop
-    rate: float
-    idle: list[float]
+ENGINES = (1, 2)
+PER_S = 10_000
+SHARE_OF_RAW = 0.4
+P50_OVER_MS = 2.0
+P99_MS = 20.0
 
 
 def measure(size: Size, folder: Path) -> list[Figure]:
-    """Every loop in every round, so that they share the machine's good and bad minutes."""
-    cluster = open_cluster(find(), folder / "kafka")
+    """All figures; none, and a line that says why, where no broker can be had."""
     try:
-        taken = [
-            measure_loop(size, cluster.bootstrap, loop, f"b{turn}-{number}")
-            for turn in range(size.kafka_rounds)
-            for number, loop in enumerate(RAW)
-        ]
+        with _cluster(folder / "kafka") as cluster:
+            return measure_on(size.kafka, cluster.bootstrap, folder)
+    except NoKafka as missing:
+        print(f"no figures of kafka: {missing}", file=sys.stderr)
+        return []
+
+
+def measure_on(size: KafkaSize, bootstrap: str, folder: Path, prefix: str = "b") -> list[Figure]:
+    """Loops and engines in every round, so that they share the machine's good and bad minutes."""
+    loops: list[LoopTaken] = []
+    gates: list[GateTaken] = []
+    for turn in range(size.rounds):
+        for number, loop in enumerate(RAW):
+            loops.append(measure_loop(size, bootstrap, loop, f"{prefix}{turn}-raw{number}"))
+        for engines in ENGINES:
+            name = f"{prefix}{turn}-{engines}"
+            gates.append(measure_gate(size, bootstrap, name, folder / name, engines))
+    figures = _speed(loops, gates)
+    for name, rest in (
+        ("paused", measure_paused),
+        ("ended", measure_ended),
+        ("poison", measure_poison),
+    ):
+        figures += rest(size, bootstrap, f"{prefix}-{name}", folder / name)
+    return figures
+
+
+@contextmanager
+def _cluster(folder: Path) -> Generator[Cluster]:
+    """The one that the environment names, else one node of our own."""
+    named = os.environ.get("HITL_KAFKA_BOOTSTRAP")
+    if named:
+        yield Cluster(named)
+        return
+    cluster = open_cluster(find(), folder)
+    try:
+        yield cluster
     finally:
         cluster.stop()
-    return [figure for loop in RAW for figure in _figures(loop, taken)]
 
 
-def measure_loop(size: Size, bootstrap: str, loop: Loop, prefix: str) -> Taken:
-    """A backlog first, then one decision after the other; the topics go afterwards."""
-    client = Client(bootstrap)
-    topics = Topics(
-        inbound=f"{prefix}.decisions", events=f"{prefix}.events", partitions=loop.partitions
-    )
-    create(client, topics)
-    fill(client, topics, size.kafka_decisions)
-    with _running(bootstrap, topics, loop) as process, client.reader(topics.events) as reader:
-        _go(process)
-        taken_s = drained_s(reader, size.kafka_decisions, lambda: process.poll() is not None)
-        rate = size.kafka_decisions / taken_s
-        idle = sorted(idle_s(client, reader, topics, size.kafka_idle_decisions))
-    client.admin.delete_topic(topics.inbound)
-    client.admin.delete_topic(topics.events)
-    return Taken(loop=loop, rate=rate, idle=idle)
+def _speed(loops: Sequence[LoopTaken], gates: Sequence[GateTaken]) -> list[Figure]:
+    limits = [taken for taken in loops if taken.loop is LIMIT]
+    figures: list[Figure] = []
+    for engines in ENGINES:
+        figures += _rates([taken for taken in gates if taken.engines == engines], limits)
+    figures += _idle([taken for taken in gates if taken.engines == 1], limits)
+    for loop in RAW:
+        figures += _loop(loop.name, [taken for taken in loops if taken.loop is loop])
+    return figures
 
 
-def _figures(loop: Loop, taken: list[Taken]) -> list[Figure]:
-    mine = [each for each in taken if each.loop is loop]
-    rates = [each.rate for each in mine]
-    figures = [
-        Figure(
-            name=f"{loop.name}, backlog",
-            value=max(rates),
-            median=median(rates),
-            unit="decisions/s",
-        )
+def _rates(mine: Sequence[GateTaken], limits: Sequence[LoopTaken]) -> list[Figure]:
+    """The ratio is of runs to the decisions that the raw loop took in the same round."""
+    raw = [taken.decided_per_s for taken in limits]
+    engines = f"{mine[0].engines} engine" + "s" * (mine[0].engines > 1)
+    found = [
+        rate(f"{engines}, start->paused", [each.paused_per_s for each in mine], raw, "runs/s"),
+        rate(f"{engines}, decision->done", [each.decided_per_s for each in mine], raw, "runs/s"),
     ]
-    for name, share in (("p50", 0.5), ("p99", 0.99)):
-        idle_ms = [percentile(each.idle, share) * 1e3 for each in mine]
+    return [_judged(figure) for figure in found]
+
+
+def _judged(figure: Figure) -> Figure:
+    assert figure.ratio is not None
+    assert figure.baseline is not None
+    met = figure.value >= PER_S or figure.ratio >= SHARE_OF_RAW
+    baseline = replace(figure.baseline, unit="decisions/s")
+    target = f"{PER_S:,} or ratio {SHARE_OF_RAW}"
+    return replace(figure, baseline=baseline, target=target, met=met)
+
+
+def _idle(mine: Sequence[GateTaken], limits: Sequence[LoopTaken]) -> list[Figure]:
+    """Judged by the medians over the rounds, p50 by that of its differences to the raw loop's."""
+    figures: list[Figure] = []
+    for name, share in (("p50", 0.50), ("p99", 0.99)):
+        ours = [percentile(each.idle_s, share) * 1e3 for each in mine]
+        raw = [percentile(each.idle_s, share) * 1e3 for each in limits]
+        over = median(each - its for each, its in zip(ours, raw, strict=True))
         figures.append(
             Figure(
-                name=f"{loop.name}, idle {name}",
-                value=min(idle_ms),
-                median=median(idle_ms),
+                name=f"1 engine, idle decision->done, {name}",
+                value=min(ours),
+                median=median(ours),
                 unit="ms",
+                baseline=Baseline(name="raw loop", value=min(raw), unit="ms"),
+                ratio=median(each / its for each, its in zip(ours, raw, strict=True)),
+                target=f"raw + {P50_OVER_MS:g} ms" if name == "p50" else f"{P99_MS:g} ms",
+                met=over <= P50_OVER_MS if name == "p50" else median(ours) <= P99_MS,
             )
         )
     return figures
 
 
-@contextmanager
-def _running(bootstrap: str, topics: Topics, loop: Loop) -> Generator[subprocess.Popen[str]]:
-    command = [sys.executable, "-m", "benchmarks.kafka.raw_loop", bootstrap, topics.inbound]
-    command += [topics.events, f"--partitions={topics.partitions}", *loop.options]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout is not None
-        said = process.stdout.readline()
-        if said != "ready\n":
-            raise RuntimeError(f"expected the loop to be ready, found {said!r}")
-        yield process
-        process.communicate(timeout=END_S_MAX)
-
-
-def _go(process: subprocess.Popen[str]) -> None:
-    assert process.stdin is not None
-    process.stdin.write("go\n")
-    process.stdin.flush()
+def _loop(name: str, taken: Sequence[LoopTaken]) -> list[Figure]:
+    rates = [each.decided_per_s for each in taken]
+    figures = [Figure(name=name, value=max(rates), median=median(rates), unit="decisions/s")]
+    for which, share in (("p50", 0.5), ("p99", 0.99)):
+        idle = [percentile(each.idle_s, share) * 1e3 for each in taken]
+        figures.append(
+            Figure(name=f"{name}, idle {which}", value=min(idle), median=median(idle), unit="ms")
+        )
+    return figures

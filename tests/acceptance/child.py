@@ -67,6 +67,11 @@ class Child:
         """Whether it is gone."""
         return self._process.poll() is not None
 
+    @property
+    def pid(self) -> int:
+        """The number of the process."""
+        return self._process.pid
+
     def signal(self, number: signal.Signals) -> None:
         """Send it."""
         self._process.send_signal(number)
