@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import field
+from datetime import timedelta
 from pathlib import Path
 
 from hitl_events.adapters.avro import AvroCodec
@@ -31,7 +32,7 @@ class Member:
     """One process that takes part.
 
     `observer` gives that of a partition, `session_s` is how long the group waits for a member that
-    is not heard.
+    is not heard, `ended_keep` how long an ended run knows the ids of its refused decisions.
     """
 
     settings: KafkaSettings
@@ -40,6 +41,7 @@ class Member:
     state_dir: Path
     watcher: Watcher
     observer: Callable[[int], Observer]
+    ended_keep: timedelta
     session_s: float = SESSION_S
     clock: Clock = field(default_factory=SystemClock)
 
@@ -56,6 +58,7 @@ async def joining(member: Member) -> AsyncGenerator[Cluster]:
         state_dir=member.state_dir,
         tools=tools,
         counts=counts,
+        ended_keep=member.ended_keep,
         clock=member.clock,
         observer=member.observer,
     )

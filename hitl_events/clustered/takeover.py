@@ -6,9 +6,10 @@ offset, after it the committed offsets. What was read before the fence may be ou
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 from hitl_events.adapters.calls import submission
@@ -21,12 +22,14 @@ from hitl_events.adapters.kafka.outgoing import Outbox, Places
 from hitl_events.adapters.kafka.partition import KafkaPartition, Kept
 from hitl_events.adapters.kafka.partitioning import partition_of
 from hitl_events.adapters.kafka.reader import Reader
-from hitl_events.adapters.kafka.records import Place, Stored
-from hitl_events.adapters.kafka.restore import restore
+from hitl_events.adapters.kafka.records import Place
+from hitl_events.adapters.kafka.restore import Restored, restore
 from hitl_events.adapters.kafka.settings import KafkaSettings
 from hitl_events.adapters.kafka.states import StateFile
+from hitl_events.adapters.kafka.sweeper import Sweeper
 from hitl_events.adapters.kafka.topics import Topics
 from hitl_events.adapters.kafka.writer import TransactionalWriter
+from hitl_events.clustered.driven import Driven
 from hitl_events.domain.values import RunId, value
 from hitl_events.engine.tools import Tools
 from hitl_events.errors import OffsetOutside
@@ -46,12 +49,16 @@ POLL_S = 1.0
 
 @value
 class Setup:
-    """What one process brings along; `tools` are those of partition 0."""
+    """What one process brings along; `tools` are those of partition 0.
+
+    `ended_keep` is how long an ended run knows the ids of its refused decisions.
+    """
 
     settings: KafkaSettings
     state_dir: Path
     tools: Tools
     counts: Counts
+    ended_keep: timedelta
     clock: Clock
     observer: Callable[[int], Observer]
 
@@ -76,9 +83,14 @@ class Takeover:
             states = self._states(partition)
             try:
                 async with Reader(settings) as reader:
-                    kept, inputs = await self._restored(states, reader, partition)
-                offsets = await self._offsets(partition, inputs)
-                driven = self._driven(partition, writer, kept, offsets)
+                    checkpoints, found = await self._restored(states, reader, partition)
+                offsets = await self._offsets(partition, found.inputs)
+                kept = Kept(local=states, checkpoints=checkpoints, events_end=found.events_end)
+                setup = self._setup
+                sweeper = Sweeper(states, checkpoints, setup.clock, setup.ended_keep)
+                runner, intake = self._runner(partition, writer, kept)
+                begin = partial(self._inbound.feed_from, partition, offsets)
+                driven = Driven(runner, intake, sweeper, begin)
                 driven.gates = states.gates()
                 yield driven
             finally:
@@ -108,15 +120,10 @@ class Takeover:
 
     async def _restored(
         self, states: StateFile, reader: Reader, partition: int
-    ) -> tuple[Kept, Mapping[str, int]]:
+    ) -> tuple[Checkpointer, Restored]:
         owned = Owned(topics=self._topics, partition=partition, partitions=self._setup.counts.runs)
         found = await restore(states, reader, owned, self._setup.tools.codec)
-        kept = Kept(
-            local=states,
-            checkpoints=Checkpointer(states, owned, found.strays),
-            events_end=found.events_end,
-        )
-        return kept, found.inputs
+        return Checkpointer(states, owned, found.strays), found
 
     async def _offsets(self, partition: int, noted: Mapping[str, int]) -> dict[str, int]:
         """Where to go on: as the group committed, else as was noted, else from the beginning."""
@@ -130,9 +137,9 @@ class Takeover:
             offsets[topic] = offset
         return offsets
 
-    def _driven(
-        self, partition: int, writer: TransactionalWriter, kept: Kept, offsets: Mapping[str, int]
-    ) -> Driven:
+    def _runner(
+        self, partition: int, writer: TransactionalWriter, kept: Kept
+    ) -> tuple[Runner, FedIntake]:
         setup = self._setup
         keys = setup.tools.keys
         intake = FedIntake(self._topics, keys, lambda: self._behind(partition))
@@ -145,14 +152,10 @@ class Takeover:
         log = KafkaPartition(setup.settings.group, writer, kept, intake, Outbox(places, keys))
         pace = Pace(drain_s=DRAIN_S, poll_s=POLL_S)
         tools, observer = self._tools(partition), setup.observer(partition)
-        runner = Runner(log, tools, setup.clock, submission, observer, pace)
-        return Driven(runner, intake, lambda driven: self._begin(partition, offsets, driven))
+        return Runner(log, tools, setup.clock, submission, observer, pace), intake
 
     def _place(self, run_id: RunId) -> int:
         return partition_of(run_id, self._count)
-
-    def _begin(self, partition: int, offsets: Mapping[str, int], driven: Driven) -> None:
-        self._inbound.feed_from(partition, offsets, driven)
 
     def _tools(self, partition: int) -> Tools:
         shared = self._setup.tools
@@ -172,36 +175,3 @@ class Takeover:
         high = await self._ends.high(places)
         fed = await self._inbound.positions(partition)
         return {place.topic: (fed[place.topic], high[place]) for place in places}
-
-
-class Driven:
-    """A partition that is ours: its runner, fed from the moment on from which it serves."""
-
-    def __init__(self, runner: Runner, intake: FedIntake, begin: Callable[[Driven], None]) -> None:
-        self._runner = runner
-        self._intake = intake
-        self._begin = begin
-        self.gates = 0
-
-    async def serve(self) -> None:
-        """Until `stop`."""
-        self._begin(self)
-        await self._runner.serve()
-
-    def stop(self) -> None:
-        """End after the current turn."""
-        self._runner.stop()
-
-    def feed(self, records: Sequence[Stored]) -> None:
-        """Records of one inbound topic."""
-        self._intake.feed(records)
-        self._runner.nudge()
-
-    @property
-    def is_full(self) -> bool:
-        """True where nothing more is to be fed for now."""
-        return self._intake.is_full
-
-    def held(self, topic: str) -> int:
-        """How many of a topic's records were fed and are not settled."""
-        return self._intake.count(topic)

@@ -200,6 +200,18 @@ class Checkpointer:
             self._states.note(replace(noted, marked=self._began.events_end))
             self._round, self._ends = None, False
 
+    @property
+    def waiting(self) -> int:
+        """How many runs have changed since the last round began."""
+        return len(self._changed)
+
+    def changed(self, run_ids: Iterable[RunId]) -> None:
+        """The state file holds less of these runs than the topic: their next checkpoint is short.
+
+        If the process dies before that, whoever restores from the topic forgets the same again.
+        """
+        self._changed.update(dict.fromkeys(run_ids))
+
     def _begin(self, run_ids: Iterator[RunId], count: int) -> None:
         """So fast that it is over when half of the events came that lie between two rounds."""
         self._round = run_ids

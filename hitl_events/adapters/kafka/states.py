@@ -45,7 +45,7 @@ _PAGE = """SELECT run_id, seq, head, status, due_us, busy, gates, first FROM run
 WHERE first > ? ORDER BY first LIMIT ?"""
 _IDS_PAGE = "SELECT run_id, first FROM runs WHERE first > ? ORDER BY first LIMIT ?"
 _SINCE = "SELECT run_id, seq, head FROM runs WHERE last >= ? ORDER BY last"
-_TO_FORGET = "SELECT first, mark FROM runs WHERE forget_us < ? ORDER BY forget_us LIMIT ?"
+_TO_FORGET = "SELECT first, run_id, mark FROM runs WHERE forget_us < ? ORDER BY forget_us LIMIT ?"
 _NOTE = "UPDATE meta SET whole = 1, events_end = ?, last_digest = ?, marked = ?"
 _NOTE_INPUT = 'INSERT OR REPLACE INTO inputs (topic, "offset") VALUES (?, ?)'
 
@@ -187,16 +187,16 @@ class StateFile:
         with self._sound(), self._file.transaction():
             self._file.change("UPDATE runs SET chunks = ? WHERE run_id = ?", changed)
 
-    def sweep(self, before: datetime, limit: int) -> int:
+    def sweep(self, before: datetime, limit: int) -> list[RunId]:
         """Forget decisions that closed no gate, of up to `limit` runs that ended before then.
 
-        Returns how many there were: fewer than `limit` means that all are done.
+        Returns those runs: fewer than `limit` means that all are done.
         """
         with self._sound(), self._file.transaction():
             found = self._file.rows(_TO_FORGET, (micros(before), limit))
-            changed = [(self._shortened(bytes(mark)), first) for first, mark in found]
+            changed = [(self._shortened(bytes(mark)), first) for first, _, mark in found]
             self._file.change("UPDATE runs SET forget_us = NULL, mark = ? WHERE first = ?", changed)
-        return len(found)
+        return [RunId(run_id) for _, run_id, _ in found]
 
     # reading, for restore and checkpoints
 

@@ -122,6 +122,7 @@ def _open(plan: Plan, state_dir: Path, observer: Observers) -> AbstractAsyncCont
         state_dir=state_dir,
         watcher=observer,
         observer=lambda _: observer,
+        ended_keep=plan.ended_keep,
         session_s=plan.session.total_seconds(),
     )
     return joining(member)

@@ -190,9 +190,9 @@ async def test_what_refused_decisions_leave_is_forgotten_in_time(states: StateFi
     (kept,) = states.kept([telling.run_id])
     over = events[-1].event.recorded_at
 
-    assert states.sweep(over, 10) == 0
-    assert states.sweep(over + timedelta(seconds=1), 10) == 1
-    assert states.sweep(over + timedelta(days=99), 10) == 0
+    assert states.sweep(over, 10) == []
+    assert states.sweep(over + timedelta(seconds=1), 10) == [telling.run_id]
+    assert states.sweep(over + timedelta(days=99), 10) == []
 
     (short,) = states.kept([telling.run_id])
     assert len(short.mark or b"") < len(kept.mark or b"")
