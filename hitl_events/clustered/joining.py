@@ -9,16 +9,22 @@ from datetime import timedelta
 from pathlib import Path
 
 from hitl_events.adapters.avro import AvroCodec
-from hitl_events.adapters.kafka.admin import Admin
+from hitl_events.adapters.kafka.admin import Admin, Counts
 from hitl_events.adapters.kafka.ends import Ends
 from hitl_events.adapters.kafka.group import SESSION_S, InboundGroup
+from hitl_events.adapters.kafka.partitioning import partition_of
+from hitl_events.adapters.kafka.records import Place
+from hitl_events.adapters.kafka.sender import Sender
 from hitl_events.adapters.kafka.settings import KafkaSettings
+from hitl_events.adapters.kafka.topics import Topics
 from hitl_events.adapters.system import SystemClock
+from hitl_events.clustered.benches import Benches
 from hitl_events.clustered.cluster import Cluster
+from hitl_events.clustered.courier import Courier
 from hitl_events.clustered.keeper import Keeper, Watcher
 from hitl_events.clustered.takeover import Setup, Takeover
 from hitl_events.domain.token import TokenKeys
-from hitl_events.domain.values import value
+from hitl_events.domain.values import RunId, value
 from hitl_events.engine.tools import Tools
 from hitl_events.ports import Clock
 from hitl_events.recipes.book import Book
@@ -65,8 +71,12 @@ async def joining(member: Member) -> AsyncGenerator[Cluster]:
     cluster = Cluster()
     inbound = InboundGroup(member.settings, cluster, session_s=member.session_s)
     try:
-        async with Ends(member.settings) as ends:
-            take_over = Takeover(setup, ends, inbound)
+        async with (
+            Ends(member.settings) as ends,
+            _courier(member, counts) as courier,
+            Benches(member.clock, courier.carry) as benches,
+        ):
+            take_over = Takeover(setup, ends, inbound, benches)
 
             def keeper(number: int) -> Keeper:
                 return Keeper(number, take_over, inbound.confirm, member.watcher, member.clock)
@@ -75,3 +85,12 @@ async def joining(member: Member) -> AsyncGenerator[Cluster]:
             yield cluster
     finally:
         watchdog.close()
+
+
+def _courier(member: Member, counts: Counts) -> Courier:
+    topic = Topics(member.settings.prefix).commands
+
+    def place(run_id: RunId) -> Place:
+        return Place(topic, partition_of(run_id, counts.runs))
+
+    return Courier(lambda: Sender(member.settings), place, member.keys, member.clock)

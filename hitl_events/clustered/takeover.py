@@ -29,6 +29,7 @@ from hitl_events.adapters.kafka.states import StateFile
 from hitl_events.adapters.kafka.sweeper import Sweeper
 from hitl_events.adapters.kafka.topics import Topics
 from hitl_events.adapters.kafka.writer import TransactionalWriter
+from hitl_events.clustered.benches import Benches
 from hitl_events.clustered.driven import Driven
 from hitl_events.domain.values import RunId, value
 from hitl_events.engine.tools import Tools
@@ -42,7 +43,7 @@ ASK_AFTER = timedelta(seconds=10)
 who waits for the answer of its target has some seconds more."""
 
 DRAIN_S = 3.0
-"""What running steps may take to end when the partition goes."""
+"""What running steps may take to end and be recorded by us when the partition goes."""
 
 POLL_S = 1.0
 
@@ -66,8 +67,9 @@ class Setup:
 class Takeover:
     """Called with a partition, it gives what drives it, for as long as the block is open."""
 
-    def __init__(self, setup: Setup, ends: Ends, inbound: InboundGroup) -> None:
+    def __init__(self, setup: Setup, ends: Ends, inbound: InboundGroup, benches: Benches) -> None:
         self._setup = setup
+        self._benches = benches
         self._topics = Topics(setup.settings.prefix)
         self._ends = ends
         self._inbound = inbound
@@ -96,6 +98,7 @@ class Takeover:
             finally:
                 states.close()
         finally:
+            self._benches.left(partition)
             self._inbound.cease(partition)
             await writer.stop()
 
@@ -152,7 +155,9 @@ class Takeover:
         log = KafkaPartition(setup.settings.group, writer, kept, intake, Outbox(places, keys))
         pace = Pace(drain_s=DRAIN_S, poll_s=POLL_S)
         tools, observer = self._tools(partition), setup.observer(partition)
-        return Runner(log, tools, setup.clock, submission, observer, pace), intake
+        runner = Runner(log, tools, setup.clock, submission, observer, pace)
+        runner.work_at(self._benches.bench(partition))
+        return runner, intake
 
     def _place(self, run_id: RunId) -> int:
         return partition_of(run_id, self._count)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeAlias
 
 from hitl_events.domain.events import Source
@@ -83,4 +83,29 @@ class UnblockRun:
     origin: Origin
 
 
-Command: TypeAlias = StartRun | Decide | CancelRun | UnblockRun
+@value
+class StepReported:
+    """How an attempt of a step ended whose process had lost the partition meanwhile.
+
+    `output` is canonical JSON, None where it failed (`error`, `message`); `retry_in` says that it
+    is to be tried again. `asked`: the recipe waits for the step, set by who has its code; an
+    attempt that stands in no event can not be known otherwise.
+    """
+
+    run_id: RunId
+    kind: str
+    step: str
+    occurrence: int
+    attempt: int
+    args_digest: bytes
+    duration_us: int
+    output: bytes | None = None
+    error: str = ""
+    message: str = ""
+    retry_in: timedelta | None = None
+    asked: bool = False
+    command_id: str
+    origin: Origin
+
+
+Command: TypeAlias = StartRun | Decide | CancelRun | UnblockRun | StepReported

@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from typing import TypeAlias, assert_never
 
-from hitl_events.domain.commands import CancelRun, Command, Decide, StartRun, UnblockRun
+from hitl_events.domain.commands import (
+    CancelRun,
+    Command,
+    Decide,
+    StartRun,
+    StepReported,
+    UnblockRun,
+)
 from hitl_events.domain.decide import process_decision
 from hitl_events.domain.events import CancelRequested, Event, RunStarted
 from hitl_events.domain.refusals import Rejection, Repeat
+from hitl_events.domain.report import process_report
 from hitl_events.domain.state import RunState, same_start
 from hitl_events.domain.values import maker
 
@@ -32,6 +40,8 @@ def process(run: RunState | None, command: Command) -> Ruling:
             return _cancel(run, command)
         case UnblockRun():
             return _unblock(run, command)
+        case StepReported():
+            return process_report(run, command)
         case _:
             assert_never(command)
 

@@ -132,6 +132,17 @@ def uncertain_gate(run: RunState, key: StepKey) -> GateState | None:
     return None
 
 
+def under_way(run: RunState, key: StepKey, attempt: int) -> bool:
+    """Whether that attempt of a step may be at work somewhere, as far as the events say."""
+    held = run.steps.get(key)
+    if run.ended:
+        return False
+    if held is None:
+        return attempt == 1
+    before = {"started": 0, "retrying": 1}.get(held.status)
+    return before is not None and attempt == held.attempt + before
+
+
 def status(run: RunState) -> Status:
     """The one word for a run, from its events alone."""
     match run.phase:

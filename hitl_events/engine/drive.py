@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from hitl_events.domain.commands import Decide, UnblockRun
+from hitl_events.domain.commands import Decide, StepReported, UnblockRun
 from hitl_events.domain.decide import expire
 from hitl_events.domain.events import (
     About,
@@ -47,7 +47,7 @@ class Drive:
         """Record what a command caused, then go on."""
         for event in events:
             active.record(event, now, self._tools.codec)
-            self._steps.reconciled(active, event, now)
+            self._steps.recorded(active, event, now)
         return self._advance(active, now)
 
     def report(self, active: ActiveRun, report: StepReport, now: datetime) -> list[StepStart]:
@@ -55,6 +55,23 @@ class Drive:
         if not self._steps.report(active, report, now):
             return []
         return self._advance(active, now)
+
+    def asks_for(self, active: ActiveRun, command: StepReported) -> bool:
+        """Whether the recipe waits for that step, as far as it can be known from its code."""
+        key = (command.kind, command.step, command.occurrence)
+        if key in active.requests or key in active.run.steps:
+            return True  # or it is over, which the state says
+        found = self._registered(active)
+        if found is None or active.run.blocked is not None or active.run.phase != "active":
+            return False
+        active.forget_driver()  # one that is at work tells each request but once
+        try:
+            requests = self._deliver(active, found).requests()
+        except RecipeStopped:
+            return False
+        finally:
+            active.forget_driver()
+        return any(isinstance(each, StepRequest) and each.key == key for each in requests)
 
     def due(self, active: ActiveRun, until: datetime, now: datetime) -> list[StepStart]:
         """Fire what is due: gates whose time was over at `until`, then retries."""

@@ -11,12 +11,12 @@ from dataclasses import replace
 from datetime import datetime
 from itertools import islice
 
-from hitl_events.domain.commands import Decide, StartRun, UnblockRun
+from hitl_events.domain.commands import Decide, StartRun, StepReported, UnblockRun
 from hitl_events.domain.decide import rejection_of
 from hitl_events.domain.events import DecisionRejected, Event
 from hitl_events.domain.process import Ruling, process
 from hitl_events.domain.refusals import Refused, Rejection, Repeat
-from hitl_events.domain.state import StepKey
+from hitl_events.domain.state import StepKey, under_way
 from hitl_events.domain.values import EPOCH, RunId, maker
 from hitl_events.engine.active import ActiveRun
 from hitl_events.engine.drive import Drive
@@ -83,8 +83,24 @@ class Engine:
         for run_id, values in loaded.items():
             active = ActiveRun(run_id)
             active.restore(values, codec)
-            active.running = self._still_running.pop(run_id, {})
+            active.running = self._steps_of(active)
             self._runs[run_id] = active
+
+    def adopt(self, run_id: RunId, key: StepKey, attempt: int) -> None:
+        """That attempt is under way in this process since before it owned the partition (again).
+
+        To be called before its run is admitted; it has no effect where the log knows better.
+        """
+        self._still_running.setdefault(run_id, {})[key] = attempt
+
+    def _steps_of(self, active: ActiveRun) -> dict[StepKey, int]:
+        running = self._still_running.pop(active.run_id, {})
+        run = active.state
+        return {
+            key: attempt
+            for key, attempt in running.items()
+            if run is not None and under_way(run, key, attempt)
+        }
 
     def take(self, inputs: Iterable[Input], now: datetime) -> Turn:
         """Rule on the inputs in order; nothing of it is true before `batch` is written."""
@@ -189,6 +205,8 @@ class Engine:
         if isinstance(command, Decide) and active is not None:
             problem = self._drive.data_problem(active, command)
             command = replace(command, data_problem=problem) if problem else command
+        if isinstance(command, StepReported) and active is not None:
+            command = replace(command, asked=self._drive.asks_for(active, command))
         ruling = process(state, command)
         if isinstance(ruling, tuple) and active is not None:
             self._runs[active.run_id] = active

@@ -23,6 +23,7 @@ from hitl_events.domain.reconcile import (
     RECONCILE_PREFIX,
     VERDICTS,
 )
+from hitl_events.domain.report import answered
 from hitl_events.domain.requests import StepRequest
 from hitl_events.domain.state import StepKey, uncertain_gate
 from hitl_events.domain.values import digest, maker
@@ -96,6 +97,9 @@ class Steps:
             self._ask(active, report.key, report.attempt, now)
             return True
         kind, step, occurrence = report.key
+        question = answered(active.run, report.key)
+        if question is not None:  # by an owner in between, who did not know that it runs here
+            active.record(question, now, self._tools.codec)
         if report.output is not None:
             active.requests.pop(report.key, None)
             event: Event = _new_completed(
@@ -158,10 +162,21 @@ class Steps:
                 return canonical.dumps(asked | {"arguments": canonical.loads(request.args)})
         return canonical.dumps(asked)
 
-    def reconciled(self, active: ActiveRun, event: Event, now: datetime) -> None:
+    def recorded(self, active: ActiveRun, event: Event, now: datetime) -> None:
+        """What follows from an event that a command caused."""
+        if isinstance(event, DecisionReceived):
+            self._reconciled(active, event, now)
+        elif isinstance(event, StepCompleted | StepFailed):
+            self._over(active, (event.kind, event.step, event.occurrence))
+
+    def _over(self, active: ActiveRun, key: StepKey) -> None:
+        """Should it be under way here as well, nobody waits for its end any more."""
+        active.running.pop(key, None)
+        if active.run.steps[key].status == "completed":
+            active.requests.pop(key, None)
+
+    def _reconciled(self, active: ActiveRun, event: DecisionReceived, now: datetime) -> None:
         """What follows from a human's word about a `once` step."""
-        if not isinstance(event, DecisionReceived):
-            return
         about = active.run.gates[event.gate, event.occurrence].paused.about
         if about is None:
             return
@@ -191,6 +206,7 @@ class Steps:
             )
         if follow is not None:
             active.record(follow, now, self._tools.codec)
+            self._over(active, ("step", about.step, about.occurrence))
 
     def _args_digest(self, active: ActiveRun, about: About) -> bytes:
         begun = (

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from datetime import timedelta
-from functools import lru_cache
-from typing import Any
+from functools import lru_cache, partial
+from typing import Any, TypeAlias
 
 from hitl_events.domain.requests import USER_BYTES_MAX
-from hitl_events.domain.values import maker
+from hitl_events.domain.state import StepKey
+from hitl_events.domain.values import RunId, maker
 from hitl_events.engine.inputs import StepReport, StepStart
 from hitl_events.errors import NotSerialisable
 from hitl_events.ports import Clock
@@ -27,17 +29,26 @@ THREADS_MAX = 32
 ONCE_START_S_MAX = 5.0
 """A `once` step whose intent is older than this is not begun: its reconcile gate opens."""
 
+Place: TypeAlias = tuple[RunId, StepKey]
+"""Where an attempt is at work: no step of a run has two at a time."""
+
 _new_step = maker(Step)
 _new_report = maker(StepReport)
 
 
 class Executor:
-    """Gives each finished attempt to `report`; what is cancelled reports nothing."""
+    """Gives each finished attempt to `report`; what is cancelled, or never begun, reports nothing.
+
+    `begun` are the attempts that are at work.
+    """
 
     def __init__(self, clock: Clock, report: Callable[[StepReport], None]) -> None:
+        self.begun: dict[Place, int] = {}
         self._clock = clock
         self._report = report
         self._pool: ThreadPoolExecutor | None = None
+        self._term = 0
+        self._beginning = threading.Lock()
 
     async def run(self, start: StepStart, committed_s: float) -> None:
         """One attempt. `committed_s`: the monotonic second at which its commit began."""
@@ -50,31 +61,66 @@ class Executor:
         try:
             enter_step(self._step(start, spec))
             args, kwargs = values.arguments(spec.function, start.request.args)
+            begin = partial(self._begin, start, committed_s, self._term)
             if spec.timeout_s is None:
-                output = await self._call(spec.function, args, kwargs)
+                output = await self._call(start, begin, args, kwargs)
             else:
                 async with asyncio.timeout(spec.timeout_s) as limit:
-                    output = await self._call(spec.function, args, kwargs)
+                    output = await self._call(start, begin, args, kwargs)
             packed = _packed(spec, output)
+        except _NotBegunError:
+            return
+        except _TooLateError:
+            self._report(self._ended(start, began_s, uncertain=True))
+            return
         except BaseException as error:
             if isinstance(error, KeyboardInterrupt | GeneratorExit) or _is_cancelled(error):
                 raise
             over = limit is not None and limit.expired()
             self._report(self._failed(start, began_s, error, timed_out=over))
             return
+        finally:
+            self.begun.pop((start.run_id, start.request.key), None)
         self._report(self._ended(start, began_s, output=packed))
 
+    def let_go(self) -> None:
+        """Nothing that has not begun begins any more, until it is asked for anew.
+
+        What waits for a thread may wait so long that another owner has its result meanwhile.
+        """
+        with self._beginning:
+            self._term += 1
+
+    def _begin(self, start: StepStart, committed_s: float, term: int) -> None:
+        """In the thread of the step, right before it. `term` counts how often all was let go."""
+        with self._beginning:
+            if term != self._term:
+                raise _NotBegunError
+            waited_s = self._clock.monotonic_s() - committed_s
+            if start.request.once and waited_s > ONCE_START_S_MAX:
+                raise _TooLateError
+            self.begun[start.run_id, start.request.key] = start.attempt
+
     async def _call(
-        self, function: Callable[..., Any], args: list[Any], kwargs: dict[str, Any]
+        self,
+        start: StepStart,
+        begin: Callable[[], None],
+        args: list[Any],
+        kwargs: dict[str, Any],
     ) -> Any:
+        function = start.request.spec.function
         if _is_async(function):
+            self.begun[start.run_id, start.request.key] = start.attempt
             return await function(*args, **kwargs)
         if self._pool is None:
             self._pool = ThreadPoolExecutor(THREADS_MAX, thread_name_prefix="hitl-step")
         context = copy_context()
-        output = await asyncio.get_running_loop().run_in_executor(
-            self._pool, lambda: context.run(function, *args, **kwargs)
-        )
+
+        def call() -> Any:
+            begin()
+            return context.run(function, *args, **kwargs)
+
+        output = await asyncio.get_running_loop().run_in_executor(self._pool, call)
         return await output if inspect.isawaitable(output) else output
 
     def _step(self, start: StepStart, spec: StepSpec) -> Step:
@@ -114,8 +160,18 @@ class Executor:
 
     def close(self) -> None:
         """Let the threads go; a function that still runs is not waited for."""
+        self.let_go()
         if self._pool is not None:
             self._pool.shutdown(wait=False, cancel_futures=True)
+            self._pool = None
+
+
+class _NotBegunError(Exception):
+    """It was let go while it waited for a thread."""
+
+
+class _TooLateError(Exception):
+    """It waited so long for a thread that somebody may be asked about it already."""
 
 
 def _packed(spec: StepSpec, output: Any) -> bytes:

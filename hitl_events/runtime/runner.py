@@ -12,7 +12,6 @@ import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Protocol
 
 from hitl_events.domain.values import RunId, value
@@ -23,10 +22,9 @@ from hitl_events.engine.turn import Turn
 from hitl_events.errors import CorruptLog, HitlError, LogUnavailable
 from hitl_events.ports import Answer, Clock, EffectBatch, InboundRecord, Intake, RunStates
 from hitl_events.runtime.arrivals import Arrivals
-from hitl_events.runtime.executor import Executor
+from hitl_events.runtime.bench import Bench
 from hitl_events.runtime.foreign import outside_of_tasks
 from hitl_events.runtime.observer import Observer
-from hitl_events.runtime.tasks import Tasks
 from hitl_events.runtime.waiters import Waiter, Waiters
 
 BATCH_INPUTS_MAX = 512
@@ -90,7 +88,7 @@ class Runner:
         self._drain_s = pace.drain_s
         self._poll_s = pace.poll_s
         self._engine = Engine(tools)
-        self._executor = Executor(clock, self._push)
+        self._bench: Bench | None = None
         self._arrivals = Arrivals()
         self._queue = self._arrivals.own
         self._tickets: dict[int, Waiter] = {}
@@ -105,6 +103,10 @@ class Runner:
         self._last_ticket = 0
 
     # asked by the runtime
+
+    def work_at(self, bench: Bench) -> None:
+        """Let steps run there: they outlive this runner, and those of one before are joined."""
+        self._bench = bench
 
     def submit(self, command: Submission) -> Waiter:
         """Bring the owner's own command: refused, or done when its run pauses, ends or blocks."""
@@ -144,20 +146,36 @@ class Runner:
         """
         failure: HitlError | None = None
         try:
-            async with asyncio.TaskGroup() as group:
-                steps = Tasks(group)
-                try:
-                    await self._loop(steps)
-                except HitlError as error:
-                    failure = error
-                steps.cancel()
+            if self._bench is not None:
+                failure = await self._serve_at(self._bench)
+            else:
+                failure = await self._serve_alone()
         finally:
-            self._executor.close()
             self._waiters.close(self._tickets.values(), failure or LogUnavailable(CLOSED))
         if failure is not None:
             raise failure
 
-    async def _loop(self, steps: Tasks) -> None:
+    async def _serve_alone(self) -> HitlError | None:
+        """Steps end with us."""
+        async with asyncio.TaskGroup() as group:
+            bench = Bench(group, self._clock)
+            try:
+                return await self._serve_at(bench)
+            finally:
+                bench.close()
+
+    async def _serve_at(self, bench: Bench) -> HitlError | None:
+        for (run_id, key), attempt in bench.take(self._push).items():
+            self._engine.adopt(run_id, key, attempt)
+        try:
+            await self._loop(bench)
+        except HitlError as error:
+            return error
+        finally:
+            bench.leave()
+        return None
+
+    async def _loop(self, steps: Bench) -> None:
         await self._restore()
         while not self._stopping:
             inputs = await self._gather()
@@ -169,7 +187,7 @@ class Runner:
         if self._drain_s > 0:
             await self._drain(steps)
 
-    async def _drain(self, steps: Tasks) -> None:
+    async def _drain(self, steps: Bench) -> None:
         """Let the steps that run end and be recorded; else a `once` step would be cut in two."""
         self._draining = True
         self._engine.rest()
@@ -178,7 +196,7 @@ class Runner:
                 while self._engine.has_running_steps:
                     await self._record_ends(steps)
 
-    async def _record_ends(self, steps: Tasks) -> None:
+    async def _record_ends(self, steps: Bench) -> None:
         self._wakeup.clear()
         reports = self._arrivals.take_reports()
         if reports:
@@ -229,7 +247,7 @@ class Runner:
             run_ids = await self._log.due(now, BATCH_INPUTS_MAX)
         return [Due(run_id=run_id, until=now) for run_id in run_ids]
 
-    async def _turn(self, inputs: list[Input], steps: Tasks) -> None:
+    async def _turn(self, inputs: list[Input], steps: Bench) -> None:
         engine = self._engine
         inputs = [engine.claimed(e) if isinstance(e, Submission) else e for e in inputs]
         missing = engine.missing(inputs)
@@ -246,7 +264,8 @@ class Runner:
             raise
         self._queue.extendleft(reversed(turn.deferred))
         for start in turn.starts:
-            steps.add(partial(self._executor.run, start, began_s))
+            steps.begin(start, began_s)
+        steps.recorded(turn.reports)
         self._observer.committed(turn, self._clock.monotonic_s() - began_s)
         for run_id, error in turn.faults:
             if isinstance(error, CorruptLog):

@@ -32,9 +32,13 @@ class Tasks:
         if not self._starting:
             self._start()
 
+    def forget(self) -> None:
+        """Do not begin what has not begun."""
+        self._jobs.clear()
+
     def cancel(self) -> None:
         """Cancel what runs, forget what has not begun."""
-        self._jobs.clear()
+        self.forget()
         for task in self._tasks:
             task.cancel()
 

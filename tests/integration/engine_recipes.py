@@ -28,6 +28,19 @@ async def reviewed(run: Run, request: Any) -> Any:
     return await run.step(publish, drafted, once=True)
 
 
+def hold(request: Any) -> Any:
+    """At work until somebody writes to the pipe of its run."""
+    effects, key = Path(os.environ[EFFECTS]), current_step().key
+    with effects.open("a") as file:
+        file.write(f"{key}\n")
+    return (effects.parent / f"pipe-{key.partition(':')[0]}").read_text()
+
+
+@recipe("held", version="1")
+async def held(run: Run, request: Any) -> Any:
+    return await run.step(hold, request, once=True)
+
+
 @recipe("timed", version="1")
 async def timed(run: Run, request: Any) -> Any:
     return (await run.gate("review", expires_in=1, on_expiry="deny")).verdict

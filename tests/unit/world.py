@@ -261,6 +261,10 @@ class World:
         self.engine = self._new_engine()
         self.put(*(Wake(run_id=at.run_id) for at in self.positions.values() if at.busy))
 
+    def wake(self, *run_ids: RunId) -> None:
+        """Take runs up again."""
+        self.put(*(Wake(run_id=run_id) for run_id in run_ids))
+
     def only(self, *run_ids: RunId) -> None:
         """From the next restart on, processes drive these runs alone."""
         self._settings["only"] = set(run_ids)

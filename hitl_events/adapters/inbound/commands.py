@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 
 from hitl_events.adapters.inbound.fields import Fields
 from hitl_events.adapters.inbound.headers import Headers
@@ -16,7 +17,15 @@ from hitl_events.adapters.inbound.refused import (
     Unfit,
 )
 from hitl_events.domain.canonical import NULL
-from hitl_events.domain.commands import CancelRun, Command, Decide, Origin, StartRun, UnblockRun
+from hitl_events.domain.commands import (
+    CancelRun,
+    Command,
+    Decide,
+    Origin,
+    StartRun,
+    StepReported,
+    UnblockRun,
+)
 from hitl_events.domain.content import content_digest
 from hitl_events.domain.decide import SCHEDULE_PREFIX
 from hitl_events.domain.values import RUN_ID, RunId, maker
@@ -35,8 +44,26 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     ),
     "CancelRun": ("run_id", "reason", "cancelled_by"),
     "UnblockRun": ("run_id", "by"),
+    "StepReported": (
+        "run_id",
+        "step",
+        "occurrence",
+        "kind",
+        "attempt",
+        "args_digest",
+        "duration_us",
+        "result",
+        "output",
+        "error",
+        "message",
+        "retry_in_us",
+    ),
 }
 """Field names of each command, those of its schema."""
+INTERNAL = ("StepReported",)
+"""Commands that only an engine may send."""
+
+ARGS_DIGEST_BYTES = 8
 
 _new_start = maker(StartRun)
 _new_decide = maker(Decide)
@@ -106,11 +133,34 @@ def unblock(fields: Fields, headers: Headers, origin: Origin) -> UnblockRun:
     )
 
 
+def step_reported(fields: Fields, headers: Headers, origin: Origin) -> StepReported:
+    """An engine wrote it; still nothing is believed that does not fit."""
+    completed = fields.choice("result", ("completed", "failed")) == "completed"
+    output = fields.json("output") or NULL
+    retry_in_us = fields.number("retry_in_us", 0)
+    return StepReported(
+        run_id=_required_run_id(fields),
+        step=fields.required("step", NAME_CHARS_MAX),
+        occurrence=fields.required_number("occurrence", 1),
+        kind=fields.choice("kind", ("step", "undo")),
+        attempt=fields.required_number("attempt", 1),
+        args_digest=fields.required_digest("args_digest", ARGS_DIGEST_BYTES),
+        duration_us=fields.required_number("duration_us", 0),
+        output=output if completed else None,
+        error=fields.text("error", NOTES_CHARS_MAX) or "",
+        message=fields.text("message", NOTES_CHARS_MAX) or "",
+        retry_in=None if retry_in_us is None else timedelta(microseconds=retry_in_us),
+        command_id=headers.id(),
+        origin=origin,
+    )
+
+
 BUILD: Mapping[str, Build] = {
     "StartRun": start,
     "Decide": decide,
     "CancelRun": cancel,
     "UnblockRun": unblock,
+    "StepReported": step_reported,
 }
 
 

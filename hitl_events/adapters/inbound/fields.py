@@ -13,6 +13,8 @@ from hitl_events.domain.canonical import NULL, loads
 from hitl_events.domain.refusals import Reason
 from hitl_events.domain.values import is_unicode
 
+_HEX = re.compile(r"[0-9a-fA-F]*")
+_NUMBER_MAX = 2**53
 _HEX_DIGEST = re.compile(r"[0-9a-fA-F]{64}")
 _UNREAL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 _JSON_NAMES = {
@@ -109,6 +111,36 @@ class Fields:
         if not isinstance(text, str) or not _HEX_DIGEST.fullmatch(text):
             raise self._unfit(f"expected 64 hex digits as {name!r}")
         return bytes.fromhex(text)
+
+    def required_digest(self, name: str, size_bytes: int) -> bytes:
+        """So many bytes in hex, which must be there."""
+        text = self.required(name, 2 * size_bytes)
+        if len(text) < 2 * size_bytes or not _HEX.fullmatch(text):
+            raise self._unfit(f"expected {2 * size_bytes} hex digits as {name!r}")
+        return bytes.fromhex(text)
+
+    def choice(self, name: str, words: Collection[str]) -> str:
+        """One word of a list, which must be there."""
+        text = self.required(name, NAME_CHARS_MAX)
+        if text not in words:
+            raise self._unfit(f"expected one of {', '.join(words)} as {name!r}")
+        return text
+
+    def number(self, name: str, least: int) -> int | None:
+        """A whole number that is not less."""
+        number = self._values.get(name)
+        if number is None:
+            return None
+        if type(number) is not int or not least <= number <= _NUMBER_MAX:
+            raise self._unfit(f"expected a whole number of at least {least} as {name!r}")
+        return number
+
+    def required_number(self, name: str, least: int) -> int:
+        """A whole number that must be there."""
+        number = self.number(name, least)
+        if number is None:
+            raise self._unfit(f"expected a {name!r}, found none")
+        return number
 
     def time(self, name: str) -> datetime | None:
         """A time with its offset: text as in RFC 3339, or what the Avro form brings."""

@@ -16,10 +16,13 @@ from hitl_events.domain.token import TokenKeys
 from hitl_events.errors import InvalidInput
 from hitl_events.ports import Headers
 
-ProvenChannel: TypeAlias = Literal["http", "cli"]
+ProvenChannel: TypeAlias = Literal["http", "cli", "engine"]
 
 PRODUCER: Final = "hitl-producer"
-"""`cli:MAC`: the record comes from a process of ours with that channel."""
+"""`cli:MAC`: the record comes from a process of ours with that channel.
+
+`engine` is no channel of a decision: it is how engines tell each other of steps.
+"""
 FORWARDED: Final = "hitl-forwarded"
 """`topic:partition:offset:timestamp_ms:MAC`: the record was passed on and comes from there."""
 

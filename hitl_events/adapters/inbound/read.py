@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from hitl_events.adapters.inbound.commands import BUILD, FIELDS
+from hitl_events.adapters.inbound.commands import BUILD, FIELDS, INTERNAL
 from hitl_events.adapters.inbound.fields import Fields
 from hitl_events.adapters.inbound.forms import PREFIX, Opener, Schemas
 from hitl_events.adapters.inbound.headers import Headers
@@ -20,7 +20,7 @@ _REASONS: dict[InboundKind, Reason] = {
 }
 _TYPES: dict[InboundKind, tuple[str, ...]] = {
     "decision": ("Decide",),
-    "command": tuple(name for name in BUILD if name != "Decide"),
+    "command": tuple(name for name in BUILD if name not in {"Decide", *INTERNAL}),
 }
 
 
@@ -37,13 +37,14 @@ def read_inbound(
     headers = Headers(record, reason)
     try:
         said = Opener(record, headers, reason, schemas).said()
-        name = _named(record.kind, (headers.type(), *said.types))
+        name = _named(record, (headers.type(), *said.types))
         fields = Fields(said.fields, reason)
         if name == "Decide":
             fields.either("verdict", "decision")
         fields.only(FIELDS[name])
+        from_engine = record.channel == "engine" and name not in INTERNAL
         origin = Origin(
-            channel=record.channel,
+            channel="topic" if from_engine else record.channel,
             source=record.source,
             traceparent=headers.traceparent(),
             arrived_at=arrived_at,
@@ -53,8 +54,9 @@ def read_inbound(
         return Refused(reason=unfit.reason, message=str(unfit))
 
 
-def _named(kind: InboundKind, said: tuple[Any, ...]) -> str:
+def _named(record: InboundRecord, said: tuple[Any, ...]) -> str:
     """The command's name: from the header, from the body, or the same from both."""
+    kind = record.kind
     types = [each for each in said if each is not None]
     if not all(isinstance(each, str) for each in types):
         raise _misnamed(kind, "a 'type' that is no text")
@@ -64,13 +66,15 @@ def _named(kind: InboundKind, said: tuple[Any, ...]) -> str:
     if len(names) > 1:
         raise _misnamed(kind, "one type in the header and another in the body")
     name: str = names.pop() if names else "Decide"
+    if name in INTERNAL and (kind, record.channel) == ("command", "engine"):
+        return name
     if name not in _TYPES[kind]:
         raise _misnamed(kind, _found(kind, name))
     return name
 
 
 def _found(kind: InboundKind, name: str) -> str:
-    if name not in BUILD:
+    if name not in BUILD or name in INTERNAL:
         return shown(name)
     other = "decisions" if kind == "command" else "commands"
     return f"{PREFIX}{name}: send it to the topic of {other}"

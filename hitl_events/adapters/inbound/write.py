@@ -11,6 +11,8 @@ from hitl_events.domain import canonical
 from hitl_events.domain.values import iso
 from hitl_events.errors import InvalidInput
 
+_DIGESTS = ("draft_digest", "args_digest")
+
 
 def decision_json(**fields: Any) -> bytes:
     """A decision, by the field names of the contract; what is None is left out.
@@ -20,7 +22,9 @@ def decision_json(**fields: Any) -> bytes:
     return canonical.dumps(_plain("Decide", fields), around=1)
 
 
-def command_json(name: Literal["StartRun", "CancelRun", "UnblockRun"], /, **fields: Any) -> bytes:
+def command_json(
+    name: Literal["StartRun", "CancelRun", "UnblockRun", "StepReported"], /, **fields: Any
+) -> bytes:
     """A command with its type, by the field names of the contract; what is None is left out."""
     return canonical.dumps({"type": name, **_plain(name, fields)}, around=1)
 
@@ -37,5 +41,5 @@ def _json(key: str, value: Any) -> Any:
     if isinstance(value, datetime):
         return iso(value)
     if isinstance(value, bytes):
-        return value.hex() if key == "draft_digest" else canonical.loads(value)
+        return value.hex() if key in _DIGESTS else canonical.loads(value)
     return value

@@ -12,7 +12,14 @@ from hitl_events.adapters.limits import DEAD_LETTERS_KEPT
 from hitl_events.adapters.sqlite import SqliteLog
 from hitl_events.adapters.system import SystemClock
 from hitl_events.domain import canonical
-from hitl_events.domain.commands import CancelRun, Command, Decide, StartRun, UnblockRun
+from hitl_events.domain.commands import (
+    CancelRun,
+    Command,
+    Decide,
+    StartRun,
+    StepReported,
+    UnblockRun,
+)
 from hitl_events.domain.events import Source
 from hitl_events.domain.outcome import Outcome, refused
 from hitl_events.domain.refusals import Refused, Rejection
@@ -95,6 +102,8 @@ async def _brought(runtime: Runtime, command: Command) -> Outcome:
             return await runtime.cancel(command.run_id, command.reason, by=command.cancelled_by)
         case UnblockRun():
             return await runtime.unblock(command.run_id, by=command.by)
+        case StepReported():  # only between engines, which prove themselves
+            raise InvalidInput("expected a decision or command of somebody, found an engine's own")
         case _:
             assert_never(command)
 

@@ -48,9 +48,9 @@ WRONG_ORIGINS = {
 }
 
 
-@pytest.mark.parametrize("channel", ["http", "cli"])
+@pytest.mark.parametrize("channel", ["http", "cli", "engine"])
 def test_a_producer_with_the_key_proves_its_channel(channel: str) -> None:
-    """Who holds the token key may say that a record comes from the API or the command line."""
+    """Who holds the token key may say that a record comes from the API, the shell or an engine."""
     headers = (("hitl-producer", producer_header(KEYS, channel, VALUE)),)
 
     assert proven_channel(KEYS, headers, VALUE) == channel

@@ -7,6 +7,7 @@ import pytest
 
 from hitl_events import Run, recipe
 from hitl_events.engine.inputs import StepReport, StepStart
+from hitl_events.runtime import executor as module
 from hitl_events.runtime.executor import Executor
 from hitl_events.testing import ManualClock
 from tests.unit.world import World
@@ -182,3 +183,57 @@ async def test_closing_does_not_wait_for_threads(steps: Steps) -> None:
     go.set()
     async with asyncio.timeout(20):
         await asyncio.wait([task])
+
+
+async def test_what_waits_for_a_thread_begins_no_more_once_it_was_let_go(
+    steps: Steps, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its partition may have another owner, which has the result by the time a thread is free."""
+    monkeypatch.setattr(module, "THREADS_MAX", 1)
+    go, began, ran = threading.Event(), asyncio.Event(), list[str]()
+    loop = asyncio.get_running_loop()
+
+    def first() -> None:
+        loop.call_soon_threadsafe(began.set)
+        go.wait(20)
+
+    async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+        group.create_task(steps.executor.run(steps.start(first), 0.0))
+        await began.wait()
+        queued = group.create_task(
+            steps.executor.run(steps.start(lambda: ran.append(""), name="s"), 0.0)
+        )
+        await asyncio.sleep(0)
+        assert [key[1] for _, key in steps.executor.begun] == ["first"]
+        steps.executor.let_go()
+        go.set()
+
+    assert queued.done()
+    assert ran == []
+    assert [report.key[1] for report in steps.reports] == ["first"]
+    assert steps.executor.begun == {}
+
+
+async def test_a_once_step_that_waited_too_long_for_a_thread_is_uncertain(
+    steps: Steps, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody may be asked about it by then, so it does not begin."""
+    monkeypatch.setattr(module, "THREADS_MAX", 1)
+    go, began, ran = threading.Event(), asyncio.Event(), list[str]()
+    loop = asyncio.get_running_loop()
+
+    def first() -> None:
+        loop.call_soon_threadsafe(began.set)
+        go.wait(20)
+
+    late = steps.start(lambda: ran.append(""), name="s", once=True)
+    async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+        group.create_task(steps.executor.run(steps.start(first), 0.0))
+        await began.wait()
+        group.create_task(steps.executor.run(late, 0.0))
+        await asyncio.sleep(0)
+        steps.clock.advance(module.ONCE_START_S_MAX + 1)
+        go.set()
+
+    assert ran == []
+    assert [report.uncertain for report in steps.reports if report.key[1] == "s"] == [True]

@@ -1,0 +1,84 @@
+"""Steps of a process beyond the ownership of their partitions: how long, and when it ends."""
+
+import asyncio
+
+from hitl_events.clustered.benches import Benches
+from hitl_events.engine.inputs import StepReport
+from hitl_events.testing import ManualClock
+from tests.unit.runtime.test_bench import Work
+
+
+class Held(Work):
+    """Work at the bench of partition 3."""
+
+    def __init__(self, benches: Benches) -> None:
+        self.alone: list[StepReport] = []
+        self.heard: list[StepReport] = []
+        self.bench = benches.bench(3)
+        self.begun = asyncio.Event()
+        self.go = asyncio.Event()
+        self.start = self._start()
+
+
+async def test_a_step_is_joined_at_the_same_bench() -> None:
+    """The partition came back before the step had ended."""
+    async with asyncio.timeout(20), Benches(ManualClock(), list[StepReport]().append) as benches:
+        held = Held(benches)
+        await held.begin()
+        held.bench.leave()
+        benches.left(3)
+
+        again = benches.bench(3)
+
+        assert again is held.bench
+        assert len(again.take(held.heard.append)) == 1
+
+
+async def test_a_step_has_its_time_and_no_more() -> None:
+    """Then it is cancelled: whoever has the partition has found its own way by then."""
+    alone: list[StepReport] = []
+    async with asyncio.timeout(20), Benches(ManualClock(), alone.append, outlive_s=0) as benches:
+        held = Held(benches)
+        await held.begin()
+        held.bench.leave()
+        benches.left(3)
+        while not held.bench.is_idle:
+            await asyncio.sleep(0)
+
+    assert alone == []
+
+
+async def test_what_runs_at_the_end_of_the_process_is_cancelled() -> None:
+    """The end waits for no step."""
+    alone: list[StepReport] = []
+    async with asyncio.timeout(20), Benches(ManualClock(), alone.append) as benches:
+        held = Held(benches)
+        await held.begin()
+        held.bench.leave()
+        benches.left(3)
+
+    assert (alone, held.bench.is_idle) == ([], True)
+
+
+async def test_an_end_without_an_owner_is_told() -> None:
+    """It is sent to whoever has the partition."""
+    alone: list[StepReport] = []
+    async with asyncio.timeout(20), Benches(ManualClock(), alone.append) as benches:
+        held = Held(benches)
+        held.alone = alone
+        await held.begin()
+        held.bench.leave()
+        benches.left(3)
+        await held.end()
+
+    assert [report.output for report in alone] == [b'"out"']
+
+
+async def test_an_idle_bench_is_put_away() -> None:
+    """Partitions that come and go leave no threads behind."""
+    async with Benches(ManualClock(), list[StepReport]().append) as benches:
+        first = benches.bench(3)
+        benches.left(3)
+        benches.left(4)
+
+        assert benches.bench(3) is not first
