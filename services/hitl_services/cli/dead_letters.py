@@ -8,6 +8,7 @@ from typing import assert_never
 from hitl_events.adapters.avro.schemas import name_of
 from hitl_events.adapters.directory import DataDirectory
 from hitl_events.adapters.inbound import read_inbound
+from hitl_events.adapters.inbound.forms import PREFIX
 from hitl_events.adapters.limits import DEAD_LETTERS_KEPT
 from hitl_events.adapters.sqlite import SqliteLog
 from hitl_events.adapters.system import SystemClock
@@ -124,13 +125,15 @@ def _is_decision(letter: DeadLetter) -> bool:
     """Whether it came as a decision: the record says so, since one intake takes both."""
     if name_of(letter.value) is not None:
         return name_of(letter.value) == "Decide"
-    if any(name == "ce_type" for name, _ in letter.headers):
-        return (b"hitl.v1.Decide") in {held for name, held in letter.headers if name == "ce_type"}
-    try:
-        held = canonical.loads(letter.value)
-    except (ValueError, RecursionError):
-        return letter.reason != "invalid_command"
-    return not (isinstance(held, dict) and "type" in held)
+    types = [held.decode(errors="replace") for name, held in letter.headers if name == "ce_type"]
+    if not types:
+        try:
+            held = canonical.loads(letter.value)
+        except (ValueError, RecursionError):
+            return letter.reason != "invalid_command"  # a frame, say, whose schema is elsewhere
+        if isinstance(held, dict) and "type" in held:  # of a command, or of a CloudEvent
+            types.append(str(held["type"]))  # pyright: ignore[reportUnknownArgumentType]  # JSON: any value
+    return all(each.removeprefix(PREFIX) == "Decide" for each in types)
 
 
 async def _found(log: SqliteLog, number: int) -> DeadLetter:
