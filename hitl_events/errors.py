@@ -55,9 +55,15 @@ class ImpossibleHistory(HitlError):
 
 
 class CorruptLog(HitlError):
-    """A stored event can not be read or breaks its chain. `hitl verify` lists what is wrong."""
+    """A stored event can not be read or breaks its chain. `hitl verify` lists what is wrong.
 
-    def __init__(self, where: str, problem: str) -> None:
+    `place` is topic, partition and offset of the record, where it is known to stand in a topic.
+    """
+
+    def __init__(
+        self, where: str, problem: str, *, place: tuple[str, int, int] | None = None
+    ) -> None:
+        self.place = place
         self.where = where
         self.problem = problem
         super().__init__(f"{where}: {problem}; run `hitl verify` to see all of it")

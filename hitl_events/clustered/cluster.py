@@ -61,7 +61,13 @@ class Cluster:
     @property
     def partitions(self) -> Mapping[int, bool]:
         """Partition -> whether it is served, of those that are ours."""
-        return {number: keeper.is_ready for number, (keeper, _) in self._keepers.items()}
+        return {number: keeper.is_ready for number, (keeper, _) in list(self._keepers.items())}
+
+    @property
+    def troubles(self) -> Mapping[int, HitlError]:
+        """Partition -> why it is not served, of those that are ours and came into trouble."""
+        kept = [(number, keeper.trouble) for number, (keeper, _) in list(self._keepers.items())]
+        return {number: trouble for number, trouble in kept if trouble is not None}
 
     @property
     def lags(self) -> Mapping[tuple[str, int], int]:

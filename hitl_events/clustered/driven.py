@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
+from hitl_events.adapters.kafka.lane import Lane
 from hitl_events.adapters.kafka.records import Stored
+from hitl_events.errors import RegistryUnavailable
+from hitl_events.ports import InboundRecord
 
 
 class Serving(Protocol):
@@ -30,6 +33,15 @@ class Fed(Protocol):
 
     def feed(self, fetched: Sequence[Stored]) -> None:
         """Records of one topic, in order."""
+        ...
+
+    def admit(self, records: Iterable[InboundRecord]) -> None:
+        """Those of a lane that can be read by now."""
+        ...
+
+    @property
+    def lanes(self) -> Iterable[Lane]:
+        """Where records wait that can not be read yet."""
         ...
 
     @property
@@ -64,6 +76,7 @@ class Driven:
         self._intake = intake
         self._sweeper = sweeper
         self._begin = begin
+        self._failure: RegistryUnavailable | None = None
         self.gates = 0
 
     async def serve(self) -> None:
@@ -71,11 +84,25 @@ class Driven:
         self._begin(self)
         try:
             async with asyncio.TaskGroup() as group:
-                sweeping = group.create_task(self._sweeper.sweep_on())
+                beside = [group.create_task(self._sweeper.sweep_on())]
+                beside += [group.create_task(self._admit(lane)) for lane in self._intake.lanes]
                 await self._runner.serve()
-                sweeping.cancel()
+                for task in beside:
+                    task.cancel()
         except ExceptionGroup as failed:
             raise failed.exceptions[0] from None  # as the runner's own
+        if self._failure is not None:
+            raise self._failure
+
+    async def _admit(self, lane: Lane) -> None:
+        """What waits in a lane, once it can be read; without a registry all ends in order."""
+        try:
+            while True:
+                self._intake.admit(await lane.known())
+                self._runner.nudge()
+        except RegistryUnavailable as error:
+            self._failure = error
+            self._runner.stop()
 
     def stop(self) -> None:
         """End after the current turn."""

@@ -9,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from hitl_events.adapters.avro import AvroCodec
+from hitl_events.adapters.inbound import Registry
 from hitl_events.adapters.kafka.admin import Admin, Counts
 from hitl_events.adapters.kafka.ends import Ends
 from hitl_events.adapters.kafka.group import SESSION_S, InboundGroup
@@ -38,7 +39,8 @@ class Member:
     """One process that takes part.
 
     `observer` gives that of a partition, `session_s` is how long the group waits for a member that
-    is not heard, `ended_keep` how long an ended run knows the ids of its refused decisions.
+    is not heard, `ended_keep` how long an ended run knows the ids of its refused decisions;
+    `registry` has the schemas of records in the Confluent frame (None: these are unreadable).
     """
 
     settings: KafkaSettings
@@ -49,6 +51,7 @@ class Member:
     observer: Callable[[int], Observer]
     ended_keep: timedelta
     session_s: float = SESSION_S
+    registry: Registry | None = None
     clock: Clock = field(default_factory=SystemClock)
 
 
@@ -66,6 +69,8 @@ async def joining(member: Member) -> AsyncGenerator[Cluster]:
         counts=counts,
         ended_keep=member.ended_keep,
         clock=member.clock,
+        watcher=member.watcher,
+        registry=member.registry,
         observer=member.observer,
     )
     cluster = Cluster()

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
-from hitl_events.errors import CorruptLog, Fenced, HitlError, LogUnavailable
+from hitl_events.errors import CorruptLog, Fenced, HitlError, LogUnavailable, RegistryUnavailable
 from hitl_events.ports import Clock
 
 BACKOFF_S = 0.25
@@ -51,6 +51,10 @@ class Watcher(Protocol):
         """It is not served any more: it was given back (None), or trouble came."""
         ...
 
+    def held(self, partition: int, topic: str, error: HitlError | None) -> None:
+        """Records of that topic of it wait, because of the error; None: they go on."""
+        ...
+
 
 TakeOver = Callable[[int], AbstractAsyncContextManager[Driving]]
 Confirm = Callable[[int], Awaitable[None]]
@@ -69,6 +73,8 @@ class Keeper:
         self._clock = clock
         self._stopped = asyncio.Event()
         self._driving: Driving | None = None
+        self.trouble: HitlError | None = None
+        """Why it is not served, if it was or could be."""
 
     @property
     def is_ready(self) -> bool:
@@ -91,7 +97,7 @@ class Keeper:
                 # This partition stands still, loudly; its neighbours go on.
                 self._lose(error)
                 await self._stopped.wait()
-            except (Fenced, LogUnavailable) as error:
+            except (Fenced, LogUnavailable, RegistryUnavailable) as error:
                 if self._driving is not None:
                     since_s = self._clock.monotonic_s()
                 self._lose(error)
@@ -102,14 +108,14 @@ class Keeper:
     async def _serve(self) -> None:
         began_s = self._clock.monotonic_s()
         async with self._take_over(self.number) as driving:
-            self._driving = driving
+            self._driving, self.trouble = driving, None
             restore_s = self._clock.monotonic_s() - began_s
             self._watcher.taken(self.number, restore_s, driving.gates)
             await driving.serve()
         self._lose(None)
 
     def _lose(self, error: HitlError | None) -> None:
-        self._driving = None
+        self._driving, self.trouble = None, error
         self._watcher.lost(self.number, error)
 
     async def _until_confirmed(self, since_s: float, cause: HitlError) -> None:

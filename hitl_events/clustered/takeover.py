@@ -13,11 +13,14 @@ from functools import partial
 from pathlib import Path
 
 from hitl_events.adapters.calls import submission
+from hitl_events.adapters.inbound import Registry, WriterSchemas
 from hitl_events.adapters.kafka.admin import Counts
 from hitl_events.adapters.kafka.checkpoints import Checkpointer, Owned
 from hitl_events.adapters.kafka.ends import Ends
+from hitl_events.adapters.kafka.foreign import find_foreign
 from hitl_events.adapters.kafka.group import InboundGroup
 from hitl_events.adapters.kafka.intake import FedIntake
+from hitl_events.adapters.kafka.lane import Lane
 from hitl_events.adapters.kafka.outgoing import Outbox, Places
 from hitl_events.adapters.kafka.partition import KafkaPartition, Kept
 from hitl_events.adapters.kafka.partitioning import partition_of
@@ -31,6 +34,7 @@ from hitl_events.adapters.kafka.topics import Topics
 from hitl_events.adapters.kafka.writer import TransactionalWriter
 from hitl_events.clustered.benches import Benches
 from hitl_events.clustered.driven import Driven
+from hitl_events.clustered.keeper import Watcher
 from hitl_events.domain.values import RunId, value
 from hitl_events.engine.tools import Tools
 from hitl_events.errors import OffsetOutside
@@ -61,7 +65,9 @@ class Setup:
     counts: Counts
     ended_keep: timedelta
     clock: Clock
+    watcher: Watcher
     observer: Callable[[int], Observer]
+    registry: Registry | None
 
 
 class Takeover:
@@ -84,10 +90,18 @@ class Takeover:
             await self._fence(writer, partition)
             states = self._states(partition)
             try:
+                events = Place(self._topics.events, partition)
                 async with Reader(settings) as reader:
+                    _, log_end = await reader.bounds(events)  # what comes later is looked at then
                     checkpoints, found = await self._restored(states, reader, partition)
                 offsets = await self._offsets(partition, found.inputs)
-                kept = Kept(local=states, checkpoints=checkpoints, events_end=found.events_end)
+                kept = Kept(
+                    local=states,
+                    checkpoints=checkpoints,
+                    events_end=found.events_end,
+                    log_end=log_end,
+                    search=partial(find_foreign, settings, events),
+                )
                 setup = self._setup
                 sweeper = Sweeper(states, checkpoints, setup.clock, setup.ended_keep)
                 runner, intake = self._runner(partition, writer, kept)
@@ -145,7 +159,9 @@ class Takeover:
     ) -> tuple[Runner, FedIntake]:
         setup = self._setup
         keys = setup.tools.keys
-        intake = FedIntake(self._topics, keys, lambda: self._behind(partition))
+        schemas = self._schemas()
+        lanes = {} if schemas is None else self._lanes(partition, schemas)
+        intake = FedIntake(self._topics, keys, lambda: self._behind(partition), lanes)
         places = Places(
             topics=self._topics,
             partition=partition,
@@ -155,9 +171,22 @@ class Takeover:
         log = KafkaPartition(setup.settings.group, writer, kept, intake, Outbox(places, keys))
         pace = Pace(drain_s=DRAIN_S, poll_s=POLL_S)
         tools, observer = self._tools(partition), setup.observer(partition)
-        runner = Runner(log, tools, setup.clock, submission, observer, pace)
+        read = partial(submission, schemas=None if schemas is None else schemas.find)
+        runner = Runner(log, tools, setup.clock, read, observer, pace)
         runner.work_at(self._benches.bench(partition))
         return runner, intake
+
+    def _schemas(self) -> WriterSchemas | None:
+        """Of records in the Confluent frame, where there is a registry."""
+        registry = self._setup.registry
+        return None if registry is None else WriterSchemas(registry, self._setup.clock.monotonic_s)
+
+    def _lanes(self, partition: int, schemas: WriterSchemas) -> dict[str, Lane]:
+        watcher = self._setup.watcher
+        return {
+            topic: Lane(schemas, partial(watcher.held, partition, topic))
+            for topic in self._topics.inbound
+        }
 
     def _place(self, run_id: RunId) -> int:
         return partition_of(run_id, self._count)

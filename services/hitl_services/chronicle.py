@@ -28,7 +28,7 @@ from hitl_events.domain.events import (
 )
 from hitl_events.domain.values import RunId
 from hitl_events.engine.turn import Turn
-from hitl_events.errors import HitlError
+from hitl_events.errors import CorruptLog, HitlError
 from hitl_events.ports import Clock
 from hitl_services.log_names import LogName
 from hitl_services.logs import Log, Plain, where
@@ -92,8 +92,19 @@ class Chronicle:
         """A partition is not served here any more."""
         if error is None:
             self._log.tell("partition.released", partition=partition)
+        elif isinstance(error, CorruptLog):
+            topic, _, offset = error.place or (None, None, None)
+            place: dict[str, Plain] = {"topic": topic, "partition": partition, "offset": offset}
+            self._log.tell("partition.corrupt", **place, error=str(error))
         else:
             self._log.tell("partition.lost", partition=partition, error=str(error))
+
+    def held(self, partition: int, topic: str, error: HitlError | None) -> None:
+        """Records of a topic wait, or go on."""
+        if error is None:
+            self._log.tell("records.resumed", topic=topic, partition=partition)
+        else:
+            self._log.tell("records.held", topic=topic, partition=partition, error=str(error))
 
 
 def _place(source: Source | None) -> dict[str, Plain]:

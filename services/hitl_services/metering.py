@@ -20,7 +20,7 @@ from hitl_events.domain.events import (
 )
 from hitl_events.domain.state import RunState
 from hitl_events.engine.turn import Turn
-from hitl_events.errors import HitlError
+from hitl_events.errors import CorruptLog, HitlError
 from hitl_events.ports import DeadLetter
 from hitl_services.metrics import Metrics
 
@@ -33,6 +33,7 @@ _RUN_STATUS: Mapping[type[Event], str] = {
 _DECIDING = frozenset({DecisionReceived, DecisionRejected, GateClosed})
 _DECISION_REASONS = frozenset({"invalid_decision", "invalid_token"})
 """Reasons that only a decision can have, whatever topic it came from."""
+OFFSET_UNKNOWN = -1
 
 
 class Meter:
@@ -119,16 +120,30 @@ class Meter:
         self._show_gates()
         self._metrics.restore.observe(restore_s)
         self._metrics.partition_ready.set(1, str(partition))
+        self._metrics.corrupt_offset.forget(str(partition))
 
     def lost(self, partition: int, error: HitlError | None) -> None:
         """It is not served here any more: given back, or in trouble and still assigned."""
-        ready = self._metrics.partition_ready
+        ready, corrupt = self._metrics.partition_ready, self._metrics.corrupt_offset
         if error is None:
             ready.forget(str(partition))
+            corrupt.forget(str(partition))
         else:
             ready.set(0, str(partition))
+        if isinstance(error, CorruptLog):
+            corrupt.set(OFFSET_UNKNOWN if error.place is None else error.place[2], str(partition))
         self._gates.pop(partition, None)
         self._show_gates()
+        for topic, number in tuple(self._metrics.records_held.held):
+            if number == str(partition):
+                self._metrics.records_held.forget(topic, number)
+
+    def held(self, partition: int, topic: str, error: HitlError | None) -> None:
+        """Records of a topic wait, or go on (None)."""
+        if error is None:
+            self._metrics.records_held.forget(topic, str(partition))
+        else:
+            self._metrics.records_held.set(1, topic, str(partition))
 
     def lagging(self, lags: Mapping[tuple[str, int], int]) -> None:
         """How many records of each inbound partition are not settled."""

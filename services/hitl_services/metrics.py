@@ -31,9 +31,19 @@ class PartitionMetrics:
             "1 where a partition is served here, 0 where it is assigned but not served.",
             ("partition",),
         )
+        self.corrupt_offset: Final = Levels(
+            "hitl_partition_corrupt_offset",
+            "Offset of the event record at which a partition stands still for good; -1: unknown.",
+            ("partition",),
+        )
         self.consumer_lag: Final = Levels(
             "hitl_consumer_lag_records",
             "Records of an inbound partition that were not taken yet.",
+            ("topic", "partition"),
+        )
+        self.records_held: Final = Levels(
+            "hitl_records_held",
+            "1 where records of an inbound partition wait for an answer of the schema registry.",
             ("topic", "partition"),
         )
         self.projector_lag: Final = Levels(

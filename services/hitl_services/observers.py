@@ -34,3 +34,8 @@ class Observers:
         """A partition is not served here any more."""
         self._meter.lost(partition, error)
         self._chronicle.lost(partition, error)
+
+    def held(self, partition: int, topic: str, error: HitlError | None) -> None:
+        """Records of a topic wait, or go on (None)."""
+        self._meter.held(partition, topic, error)
+        self._chronicle.held(partition, topic, error)

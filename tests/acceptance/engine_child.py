@@ -11,6 +11,7 @@ from pathlib import Path
 from hitl_events import Runtime
 from hitl_events.adapters.memory import MemoryLog
 from hitl_events.embedded import Setting
+from hitl_events.errors import HitlError
 from hitl_services.engine.service import Plan, run
 from hitl_services.observers import Observers
 
@@ -22,6 +23,7 @@ class MemoryCluster:
         self._runtime = runtime
         self._observer = observer
         self.partitions: Mapping[int, bool] = {}
+        self.troubles: Mapping[int, HitlError] = {}
         self.lags: Mapping[tuple[str, int], int] = {("hitl.decisions", 0): 5}
 
     @property

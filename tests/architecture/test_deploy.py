@@ -40,6 +40,8 @@ METRICS: dict[str, set[str]] = {
     "hitl_restore_seconds": set(),
     "hitl_partition_ready": {"partition"},
     "hitl_consumer_lag_records": {"topic", "partition"},
+    "hitl_partition_corrupt_offset": {"partition"},
+    "hitl_records_held": {"topic", "partition"},
     "hitl_projector_lag_records": {"partition"},
     "hitl_runs_total": {"status"},
 }

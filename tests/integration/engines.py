@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 from confluent_kafka import KafkaException
 
@@ -47,17 +48,15 @@ class World:
         """Start an engine; it is a static member of that name, or one that leaves when it ends."""
         if static:
             more["HITL_GROUP_INSTANCE_ID"] = name
-        started = engine(
-            name,
-            self.folder,
-            HITL_KAFKA_BOOTSTRAP=self.cluster.bootstrap,
-            HITL_TOPIC_PREFIX=self.prefix,
-            HITL_RECIPES=str(RECIPES),
-            HITL_GROUP_SESSION=SESSION,
-            HITL_DATA=str(self.folder / name),
-            **{EFFECTS: str(self.effects_path)},
-            **more,
-        )
+        usual = {
+            "HITL_KAFKA_BOOTSTRAP": self.cluster.bootstrap,
+            "HITL_TOPIC_PREFIX": self.prefix,
+            "HITL_RECIPES": str(RECIPES),
+            "HITL_GROUP_SESSION": SESSION,
+            "HITL_DATA": str(self.folder / name),
+            EFFECTS: str(self.effects_path),
+        }
+        started = engine(name, self.folder, **{**usual, **more})
         self._engines[name] = self._stack.enter_context(started)
         self._all.append(self._engines[name])
 
@@ -75,6 +74,12 @@ class World:
             ),
             f"{names} serve all partitions",
         )
+
+    def until(self, part: str, name: str = "one") -> dict[str, Any]:
+        """Its first log line with that in it, once there is one."""
+        wait_until(lambda: any(part in line for line in self[name].said), f"{name} says {part}")
+        found: dict[str, Any] = json.loads(next(line for line in self[name].said if part in line))
+        return found
 
     def kill(self, name: str = "one") -> None:
         """SIGKILL."""

@@ -1,12 +1,12 @@
 """Writers' schemas of records in the Confluent frame, asked for before the records are read.
 
 `read_inbound` waits for nothing, so whoever takes records in calls `ready` with their values first
-and gives it `find`. What an id means never changes, so a schema is asked for once in a process.
+and gives it `find`. What an id means never changes, so a schema is asked for once in an intake.
 
 A registry that is away says nothing about a record: `ready` asks again until its bound, then
-raises `RegistryUnavailable`. Whoever calls it feeds what stands before the record, holds the topic
-partition there (order is kept, nothing is refused, offsets are not committed) and shows it as not
-ready; beyond the bound the process can make no progress and leaves, as it does without a broker.
+raises `RegistryUnavailable`. Whoever calls it feeds what stands before the record and holds the
+topic's partition there: order is kept, nothing is refused, offsets are not committed. Beyond the
+bound the partition is given up and taken again, as where the broker is away.
 An id that the registry does not know is an answer: that record is `unknown_schema`, at once.
 """
 
@@ -27,9 +27,9 @@ RETRY_MAX_S = 5.0
 ABSENT_S = 10.0
 """A schema that is not there may be on its way to the registry's follower: ask again after it."""
 KNOWN_MAX = 4_096
-"""Schemas kept: a reader has some 10 KB, so 40 MB at the very most. Twice as many ids as a batch
-of records brings."""
-ABSENT_MAX = 4_096
+"""Schemas kept: a reader has some 10 KB, so 40 MB at the very most; those in use stay."""
+ABSENT_MAX = 16_384
+"""Twice as many as an intake holds records: anybody can make ids up, and each takes 100 bytes."""
 ASKED_AT_ONCE = 8
 ID_MAX = 2**31 - 1
 """Registries count from 1 in 32 bits with a sign."""
@@ -112,7 +112,10 @@ class WriterSchemas:
         asked_at = self._absent.get(schema_id)
         if asked_at is not None:
             return self._now() - asked_at < ABSENT_S
-        return schema_id in self._known
+        found = self._known.pop(schema_id, None)
+        if found is not None:
+            self._known[schema_id] = found  # the newest again: who waits to be read must find it
+        return found is not None
 
     def _settle(self, schema_id: int, text: str | None) -> None:
         self._absent.pop(schema_id, None)

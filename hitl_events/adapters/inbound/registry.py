@@ -12,7 +12,7 @@ from http.client import HTTPException
 from time import monotonic
 from typing import Any
 from urllib.error import HTTPError
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 from urllib.request import (
     HTTPDefaultErrorHandler,
     HTTPErrorProcessor,
@@ -40,9 +40,7 @@ class HttpRegistry:
     """
 
     def __init__(self, url: str, *, timeout_s: float = TIMEOUT_S) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise InvalidInput("expected http://HOST:PORT as HITL_SCHEMA_REGISTRY, found another")
+        parts = _parts(url)
         credentials, _, place = parts.netloc.rpartition("@")
         self._url = urlunsplit((parts.scheme, place, parts.path.rstrip("/"), "", ""))
         self._headers = {"Accept": "application/vnd.schemaregistry.v1+json, application/json"}
@@ -92,6 +90,17 @@ class HttpRegistry:
 
     def _unavailable(self, found: str) -> RegistryUnavailable:
         return RegistryUnavailable(f"expected a schema of the registry {self._url}, found {found}")
+
+
+def _parts(url: str) -> SplitResult:
+    """`InvalidInput` for what is no URL of a server; it is not shown, as it may hold a password."""
+    try:
+        parts = urlsplit(url)
+        if parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0:
+            return parts
+    except ValueError:
+        pass
+    raise InvalidInput("expected http://HOST:PORT as HITL_SCHEMA_REGISTRY, found another")
 
 
 def _opener() -> OpenerDirector:

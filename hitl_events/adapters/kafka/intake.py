@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
 from hitl_events.adapters.inbound.proof import FORWARDED, origin_of, proven_channel
+from hitl_events.adapters.kafka.lane import Lane
 from hitl_events.adapters.kafka.records import Stored
 from hitl_events.adapters.kafka.topics import Topics
 from hitl_events.domain.events import Source
@@ -28,7 +29,11 @@ Ends = Callable[[], Awaitable[Mapping[str, tuple[int, int]]]]
 class FedIntake:
     """The records of one partition of the inbound topics, by the numbers that they got here."""
 
-    def __init__(self, topics: Topics, keys: TokenKeys, ends: Ends) -> None:
+    def __init__(
+        self, topics: Topics, keys: TokenKeys, ends: Ends, lanes: Mapping[str, Lane] | None = None
+    ) -> None:
+        """`lanes` (by topic) hold records back that can not be read yet; none: all can be."""
+        self._lanes = lanes or {}
         self._kinds: dict[str, InboundKind] = {
             topics.decisions: "decision",
             topics.commands: "command",
@@ -50,12 +55,24 @@ class FedIntake:
         for each in fetched:
             self._last += 1
             record = self._read(each, self._last)
-            self._waiting.append(record)
+            lane = self._lanes.get(each.place.topic)
+            if lane is None or lane.lets_pass(record):
+                self._waiting.append(record)
             self._held[self._last] = (each, record)
             self._open[each.place.topic][each.offset] = None
             self._next[each.place.topic] = each.offset + 1
             self._bytes += len(record.value)
         self._has_news = True
+
+    def admit(self, records: Iterable[InboundRecord]) -> None:
+        """Those of a lane that can be read by now."""
+        self._waiting.extend(records)
+        self._has_news = True
+
+    @property
+    def lanes(self) -> Iterable[Lane]:
+        """Where records may wait that were fed and can not be taken yet."""
+        return self._lanes.values()
 
     @property
     def is_full(self) -> bool:
@@ -100,9 +117,10 @@ class FedIntake:
         return [waiting.popleft() for _ in range(min(limit, len(waiting)))]
 
     async def caught_up(self) -> bool:
-        """True if all that the topics hold now was fed."""
+        """True if all that the topics hold now was fed, and can be taken."""
         ends = await self._ends()
-        return all(fed >= high for fed, high in ends.values())
+        held = any(lane.is_held for lane in self._lanes.values())
+        return not held and all(fed >= high for fed, high in ends.values())
 
     # settled by a transaction
 

@@ -11,19 +11,24 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
+from hitl_events.adapters.inbound.registry import HttpRegistry
 from hitl_events.adapters.kafka.settings import KafkaSettings
 from hitl_events.adapters.kafka.trouble import quiet_driver
 from hitl_events.clustered import Member, joining
 from hitl_events.domain.token import TokenKeys
 from hitl_events.domain.values import value
-from hitl_events.errors import InvalidInput
+from hitl_events.errors import HitlError, InvalidInput
 from hitl_events.recipes.recipe import Recipe
+from hitl_services.failure import one_line
 from hitl_services.health import Health
 from hitl_services.modules import load_recipes
 from hitl_services.observers import Observers
 from hitl_services.places import claimed
 from hitl_services.process import Context, Service, serve
 from hitl_services.settings import Look, ProcessSettings
+
+TROUBLES_TOLD_MAX = 3
+"""In an answer of `/readyz`; the log has all of them."""
 
 
 class Served(Protocol):
@@ -37,6 +42,11 @@ class Served(Protocol):
     @property
     def partitions(self) -> Mapping[int, bool]:
         """Partition -> whether it is served, of those that are ours."""
+        ...
+
+    @property
+    def troubles(self) -> Mapping[int, HitlError]:
+        """Partition -> why it is not served, of those in trouble."""
         ...
 
     @property
@@ -56,6 +66,7 @@ class Plan:
     kafka: KafkaSettings
     recipes: Sequence[Recipe]
     keys: TokenKeys = field(repr=False)
+    registry: HttpRegistry | None
     ended_keep: timedelta
     session: timedelta
 
@@ -87,6 +98,7 @@ def _prepare(look: Look, settings: ProcessSettings) -> Plan:
         kafka=kafka,
         recipes=recipes,
         keys=keys,
+        registry=None if settings.registry is None else HttpRegistry(settings.registry),
         ended_keep=settings.ended_keep,
         session=settings.session,
     )
@@ -108,7 +120,11 @@ def _health(cluster: Served) -> Health:
     partitions = dict(cluster.partitions)
     waiting = sorted(number for number, is_served in partitions.items() if not is_served)
     if waiting:
-        return Health(good=False, reason=f"partitions not served yet: {waiting}")
+        troubles = sorted(cluster.troubles.items())[:TROUBLES_TOLD_MAX]
+        told = [f"partition {number}: {one_line(str(error))}" for number, error in troubles]
+        return Health(
+            good=False, reason="; ".join([f"partitions not served yet: {waiting}", *told])
+        )
     if not cluster.ready:
         return Health(good=False, reason="the group has not dealt out its partitions yet")
     return Health(good=True, reason=f"partitions served: {len(partitions)}")
@@ -124,5 +140,6 @@ def _open(plan: Plan, state_dir: Path, observer: Observers) -> AbstractAsyncCont
         observer=lambda _: observer,
         ended_keep=plan.ended_keep,
         session_s=plan.session.total_seconds(),
+        registry=plan.registry,
     )
     return joining(member)

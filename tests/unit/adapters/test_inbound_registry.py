@@ -102,7 +102,9 @@ async def test_credentials_are_sent_and_never_shown(place: str) -> None:
     assert "crt" not in str(caught.value) + repr(registry)
 
 
-@pytest.mark.parametrize("url", ["", "registry:8081", "file:///etc/passwd", "http://"])
+@pytest.mark.parametrize(
+    "url", ["", "registry:8081", "file:///etc/passwd", "http://", "http://[", "http://h:99999"]
+)
 def test_a_url_that_is_none_is_refused_at_start(url: str) -> None:
     """The message names the variable and not the value, which may hold a password."""
     with pytest.raises(InvalidInput, match="HITL_SCHEMA_REGISTRY"):

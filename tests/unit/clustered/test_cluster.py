@@ -94,6 +94,9 @@ class World:
     def lost(self, partition: int, error: HitlError | None) -> None:
         """Told by a keeper."""
 
+    def held(self, partition: int, topic: str, error: HitlError | None) -> None:
+        """Told by nobody here."""
+
     def say(self, what: str) -> None:
         """Note it, and wake who waits."""
         self.story.append(what)

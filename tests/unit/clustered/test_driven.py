@@ -1,13 +1,22 @@
 """Driving a partition: it is fed once it serves, and swept until it ends."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import pytest
 
-from hitl_events.adapters.kafka.records import Stored
+from hitl_events.adapters.inbound import WriterSchemas
+from hitl_events.adapters.kafka import lane
+from hitl_events.adapters.kafka.intake import FedIntake
+from hitl_events.adapters.kafka.lane import Lane
+from hitl_events.adapters.kafka.records import Place, Stored
+from hitl_events.adapters.kafka.topics import Topics
 from hitl_events.clustered.driven import Driven
-from hitl_events.errors import HitlError, LogUnavailable, StateLost
+from hitl_events.domain.token import TokenKeys
+from hitl_events.errors import HitlError, LogUnavailable, RegistryUnavailable, StateLost
+from hitl_events.ports import InboundRecord
+
+TOPICS = Topics("t")
 
 
 class Runner:
@@ -16,19 +25,23 @@ class Runner:
     def __init__(self, failure: HitlError | None = None) -> None:
         self._stopped = asyncio.Event()
         self._failure = failure
+        self.nudged = asyncio.Event()
+        self.ended_in_order = False
 
     async def serve(self) -> None:
         """Until stopped."""
         await self._stopped.wait()
         if self._failure is not None:
             raise self._failure
+        self.ended_in_order = True
 
     def stop(self) -> None:
         """End it."""
         self._stopped.set()
 
     def nudge(self) -> None:
-        """Nothing waits here."""
+        """Something came."""
+        self.nudged.set()
 
 
 class Intake:
@@ -38,6 +51,14 @@ class Intake:
 
     def feed(self, fetched: Sequence[Stored]) -> None:
         """Nothing."""
+
+    def admit(self, records: Iterable[InboundRecord]) -> None:
+        """Nothing waits in lanes."""
+
+    @property
+    def lanes(self) -> Iterable[Lane]:
+        """None."""
+        return ()
 
     def count(self, topic: str) -> int:
         """None."""
@@ -62,6 +83,34 @@ class Sweeper:
         except asyncio.CancelledError:
             self.cancelled = True
             raise
+
+
+class Shelf:
+    """A registry that is away for so many questions."""
+
+    def __init__(self, away: int) -> None:
+        self._away = away
+
+    async def schema(self, schema_id: int) -> str | None:
+        self._away -= 1
+        if self._away >= 0:
+            raise RegistryUnavailable("expected an answer, found none")
+        return None
+
+
+def waiting(runner: Runner, away: int) -> tuple[Driven, FedIntake]:
+    """With one record that waits for a registry, which is away for so many questions."""
+
+    async def ends() -> dict[str, tuple[int, int]]:
+        return {}
+
+    schemas = WriterSchemas(Shelf(away), lambda: 0.0)
+    lanes = {TOPICS.decisions: Lane(schemas, lambda _: None)}
+    intake = FedIntake(TOPICS, TokenKeys([b"k" * 32]), ends, lanes)
+    driven = Driven(runner, intake, Sweeper(), lambda _: None)
+    place, framed = Place(TOPICS.decisions, 0), b"\0\0\0\0\x01\0"
+    driven.feed([Stored(place=place, offset=0, timestamp_ms=1, key=None, value=framed)])
+    return driven, intake
 
 
 async def test_the_sweeper_ends_with_the_runner() -> None:
@@ -95,3 +144,30 @@ async def test_a_state_that_can_not_be_swept_ends_the_runner() -> None:
     async with asyncio.timeout(5):
         with pytest.raises(StateLost):
             await driven.serve()
+
+
+async def test_a_registry_that_stays_away_ends_it_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Running steps may end and be recorded first; then the partition is to be taken anew."""
+    monkeypatch.setattr(lane, "TELL_S", 0.01)
+    monkeypatch.setattr(lane, "HOLD_S", 0.02)
+    runner = Runner()
+    driven, _ = waiting(runner, away=10_000)
+
+    async with asyncio.timeout(5):
+        with pytest.raises(RegistryUnavailable):
+            await driven.serve()
+    assert runner.ended_in_order
+
+
+async def test_records_that_can_be_read_by_now_are_told_to_the_runner() -> None:
+    """It looks at once."""
+    runner = Runner()
+    driven, intake = waiting(runner, away=1)
+    runner.nudged.clear()
+
+    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+        group.create_task(driven.serve())
+        await runner.nudged.wait()
+        driven.stop()
+
+    assert len(intake.take(9)) == 1

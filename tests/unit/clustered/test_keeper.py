@@ -8,7 +8,14 @@ import pytest
 
 from hitl_events.clustered import keeper as module
 from hitl_events.clustered.keeper import Keeper
-from hitl_events.errors import CorruptLog, Fenced, HitlError, LogUnavailable, OffsetOutside
+from hitl_events.errors import (
+    CorruptLog,
+    Fenced,
+    HitlError,
+    LogUnavailable,
+    OffsetOutside,
+    RegistryUnavailable,
+)
 from hitl_events.testing import ManualClock
 
 UNAVAILABLE: HitlError = LogUnavailable("expected a broker, found none")
@@ -75,6 +82,9 @@ class World:
         """Told by the keeper."""
         self.say(f"lost: {type(error).__name__}" if error else "gave back")
 
+    def held(self, partition: int, topic: str, error: HitlError | None) -> None:
+        """Told by nobody here."""
+
     def say(self, what: str) -> None:
         """Note it, and wake who waits."""
         self.story.append(what)
@@ -108,7 +118,14 @@ async def test_an_orderly_end() -> None:
     assert not world.keeper.is_ready
 
 
-@pytest.mark.parametrize("error", [UNAVAILABLE, Fenced("expected to own it, found another")])
+@pytest.mark.parametrize(
+    "error",
+    [
+        UNAVAILABLE,
+        Fenced("expected to own it, found another"),
+        RegistryUnavailable("expected an answer, found none"),
+    ],
+)
 async def test_after_trouble_it_is_taken_over_anew(error: HitlError) -> None:
     """Not before the group has confirmed, after the failure, that the partition is ours."""
     world = World(served=[error], unconfirmed=[UNAVAILABLE])
@@ -134,6 +151,7 @@ async def test_a_corrupt_partition_stands_still() -> None:
     task = asyncio.create_task(world.keeper.keep())
     await world.has_said("lost: CorruptLog")
     assert (world.keeper.is_ready, task.done()) == (False, False)
+    assert isinstance(world.keeper.trouble, CorruptLog)
 
     world.keeper.stop()
     await task

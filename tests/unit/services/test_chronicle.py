@@ -10,7 +10,7 @@ from hitl_events.domain.events import RunCompleted, Source
 from hitl_events.domain.values import EPOCH, RunId
 from hitl_events.embedded import Setting
 from hitl_events.engine.turn import Turn
-from hitl_events.errors import LogUnavailable
+from hitl_events.errors import CorruptLog, LogUnavailable, RegistryUnavailable
 from hitl_events.ports import Appended, DeadLetter
 from hitl_events.testing import ManualClock
 from hitl_services.chronicle import LINES_PER_S_MAX, Chronicle
@@ -117,9 +117,23 @@ def test_partitions_and_faults_are_told() -> None:
     told.chronicle.taken(3, 0.25, 2)
     told.chronicle.lost(3, LogUnavailable("expected a broker, found none"))
     told.chronicle.lost(3, None)
+    told.chronicle.lost(3, CorruptLog("t.events-3", "no event", place=("t.events", 3, 17)))
+    told.chronicle.held(3, "t.decisions", RegistryUnavailable("expected an answer, found none"))
+    told.chronicle.held(3, "t.decisions", None)
     told.chronicle.fault(RunId("r"), ZeroDivisionError("secret"))
 
-    assert told.names == ["partition.served", "partition.lost", "partition.released", "run.fault"]
+    assert told.names == [
+        "partition.served",
+        "partition.lost",
+        "partition.released",
+        "partition.corrupt",
+        "records.held",
+        "records.resumed",
+        "run.fault",
+    ]
     assert told.lines[1]["error"] == "expected a broker, found none"
-    assert told.lines[3]["error"] == "ZeroDivisionError"
+    corrupt = {"level": "error", "topic": "t.events", "partition": 3, "offset": 17}
+    assert corrupt.items() <= told.lines[3].items()
+    assert (told.lines[4]["topic"], told.lines[4]["partition"]) == ("t.decisions", 3)
+    assert told.lines[6]["error"] == "ZeroDivisionError"
     assert "secret" not in str(told.lines)

@@ -10,7 +10,7 @@ from hitl_events import Retry, Run, Runtime, recipe
 from hitl_events.adapters.memory import MemoryLog
 from hitl_events.embedded import Setting
 from hitl_events.engine.turn import Turn
-from hitl_events.errors import CorruptLog, LogUnavailable
+from hitl_events.errors import CorruptLog, LogUnavailable, RegistryUnavailable
 from hitl_services.metering import Meter
 from hitl_services.metrics import Metrics
 
@@ -26,6 +26,8 @@ PROMISED = (
     "hitl_restore_seconds",
     "hitl_partition_ready{partition}",
     "hitl_consumer_lag_records{topic,partition}",
+    "hitl_partition_corrupt_offset{partition}",
+    "hitl_records_held{topic,partition}",
     "hitl_projector_lag_records{partition}",
     "hitl_runs_total{status}",
 )
@@ -175,14 +177,39 @@ def test_open_gates_go_on_from_what_was_restored(measured: Measured) -> None:
     assert measured["hitl_gates_open"] == 1
 
 
+def test_records_are_held_until_they_go_on_or_the_partition_goes(measured: Measured) -> None:
+    """By topic and partition; nothing is said of what is not held."""
+    sample = 'hitl_records_held{topic="t.decisions",partition="3"}'
+    for gone in (False, True):
+        measured.meter.held(3, "t.decisions", RegistryUnavailable("away"))
+        assert measured[sample] == 1
+        if gone:
+            measured.meter.lost(3, LogUnavailable("away"))
+        else:
+            measured.meter.held(3, "t.decisions", None)
+        assert measured[sample] is None
+
+
 def test_partitions_are_ready_lost_or_given_back(measured: Measured) -> None:
     """1 while served, 0 in trouble, nothing once it is not ours."""
     measured.meter.taken(3, 0.2, 0)
     assert measured['hitl_partition_ready{partition="3"}'] == 1
     assert measured["hitl_restore_seconds_count"] == 1
 
-    measured.meter.lost(3, CorruptLog("offset 7", "it is broken"))
+    measured.meter.lost(3, LogUnavailable("away"))
     assert measured['hitl_partition_ready{partition="3"}'] == 0
 
     measured.meter.lost(3, None)
     assert measured['hitl_partition_ready{partition="3"}'] is None
+
+
+def test_a_corrupt_partition_has_its_offset(measured: Measured) -> None:
+    """For as long as it is ours and stands still."""
+    sample = 'hitl_partition_corrupt_offset{partition="3"}'
+    for place, offset in ((("t.events", 3, 7), 7), (None, -1)):
+        measured.meter.lost(3, CorruptLog("t.events-3", "it is broken", place=place))
+        assert measured[sample] == offset
+        assert measured['hitl_partition_ready{partition="3"}'] == 0
+
+        measured.meter.lost(3, None)
+        assert measured[sample] is None

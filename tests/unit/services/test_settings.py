@@ -102,7 +102,13 @@ def test_the_page_about_operations_lists_every_setting() -> None:
 
 def test_secrets_are_known_and_not_shown() -> None:
     """What no log line may hold is there to be masked, and in no repr."""
-    found = of(HITL_TOKEN_KEY=KEY, HITL_TOKEN_KEYS_OLD=f"{KEY}1", HITL_KAFKA_SASL_PASSWORD="pass")
+    found = of(
+        HITL_TOKEN_KEY=KEY,
+        HITL_TOKEN_KEYS_OLD=f"{KEY}1",
+        HITL_KAFKA_SASL_PASSWORD="pass",
+        HITL_SCHEMA_REGISTRY="http://ann:s%40crt@registry:8081",
+    )
 
-    assert set(found.secrets) == {KEY, f"{KEY}1", "pass"}
+    assert set(found.secrets) == {KEY, f"{KEY}1", "pass", "s%40crt", "s@crt"}
     assert KEY not in repr(found)
+    assert "crt" not in repr(found)
