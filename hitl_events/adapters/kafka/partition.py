@@ -18,6 +18,9 @@ from hitl_events.domain.values import RunId, value
 from hitl_events.errors import LogUnavailable
 from hitl_events.ports import Answer, Appended, EffectBatch, InboundRecord, RunPosition, RunStates
 
+MARKERS = 1
+"""Records that the broker adds to a partition at the end of a transaction."""
+
 
 class Writer(Protocol):
     """The partition's only writer; after an error the outcome is unknown and it is done with."""
@@ -43,6 +46,14 @@ class Local(RunStates, Protocol):
         ...
 
 
+class Search(Protocol):
+    """Looks for records of others among events of ours."""
+
+    async def __call__(self, start: int, own: Sequence[int]) -> None:
+        """`CorruptLog` for the first committed one from `start` on to the last of our offsets."""
+        ...
+
+
 class Checkpoints(Protocol):
     """What is written to the log of the states, so that others can restore (`Checkpointer`)."""
 
@@ -57,11 +68,17 @@ class Checkpoints(Protocol):
 
 @value
 class Kept:
-    """The states of a partition, true up to `events_end`."""
+    """The states of a partition, true up to `events_end`.
+
+    `log_end` is where its topic of events ended before they were read: nobody else may write there.
+    Where new events land further on `search` is asked: there may be a marker more, or a record.
+    """
 
     local: Local
     checkpoints: Checkpoints
     events_end: int
+    log_end: int
+    search: Search
 
 
 class KafkaPartition:
@@ -75,6 +92,8 @@ class KafkaPartition:
         self._states = kept.local
         self._checkpoints = kept.checkpoints
         self._end = kept.events_end
+        self._log_end = kept.log_end
+        self._search = kept.search
         self._intake = intake
         self._outbox = outbox
 
@@ -88,11 +107,22 @@ class KafkaPartition:
         offsets = await self._writer.transaction(records, self._consumed(inputs))
         intake.settle(numbers)
         if batch.events:
-            self._end = offsets[len(batch.events) - 1] + 1
+            await self._move(offsets[: len(batch.events)])
         self._states.apply(batch.events, batch.positions, self._end, inputs)
         self._checkpoints.committed(
             [position.run_id for position in batch.positions], len(batch.events)
         )
+
+    async def _move(self, offsets: Sequence[int]) -> None:
+        """Past these events. What stands between them, or before them and is new, is not ours.
+
+        The states stay behind a record that is found there, so that a restart finds it again.
+        """
+        first, last = offsets[0], offsets[-1]
+        if first > self._log_end or last - first >= len(offsets):
+            await self._search(self._log_end, offsets)
+        self._end = last + 1
+        self._log_end = self._end + MARKERS
 
     def _consumed(self, inputs: Mapping[str, int]) -> Consumed:
         partition = self._outbox.partition

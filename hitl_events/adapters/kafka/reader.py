@@ -16,7 +16,7 @@ from hitl_events.adapters.kafka.metadata import know
 from hitl_events.adapters.kafka.records import Place, Stored
 from hitl_events.adapters.kafka.settings import KafkaSettings
 from hitl_events.adapters.kafka.trouble import Doing
-from hitl_events.errors import LogUnavailable, OffsetOutside
+from hitl_events.errors import CorruptLog, LogUnavailable, OffsetOutside
 
 PIECE_RECORDS = 2_000
 """At 500 bytes each 1 MB: what is held at a time."""
@@ -111,7 +111,12 @@ class Reader:
     async def _some(self, place: Place, limit: int) -> list[Stored]:
         at = TopicPartition(*place)
         call = self._consumer.getmany(at, timeout_ms=_LOOK_MS, max_records=limit)
-        found = await self._bounded.call(call, _reading(place))
+        try:
+            found = await self._bounded.call(call, _reading(place))
+        except CorruptLog as error:
+            offset = await self._position(place)
+            where = f"{place}, offset {offset}"
+            raise CorruptLog(where, error.problem, place=(*place, offset)) from None
         return [
             Stored(
                 place=place,

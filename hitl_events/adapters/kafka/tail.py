@@ -67,7 +67,7 @@ class Tail:
     def add(self, record: Stored) -> None:
         """The next event."""
         if record.value is None:
-            raise CorruptLog(self._where(record.offset), "expected an event, found no value")
+            raise self._corrupt(record.offset, "expected an event, found no value")
         self._piece.append((record.offset, record.value))
         self._size += len(record.value)
         if len(self._piece) >= PIECE_EVENTS or self._size >= PIECE_BYTES:
@@ -90,7 +90,7 @@ class Tail:
             try:
                 run_id, seq = whose(value)
             except CorruptLog as error:
-                raise CorruptLog(self._where(offset), error.problem) from None
+                raise self._corrupt(offset, error.problem) from None
             found.setdefault(run_id, []).append(_Event(offset, seq, value))
         return found
 
@@ -148,7 +148,7 @@ class Tail:
             try:
                 self._codec.decode(event.value)
             except CorruptLog as error:
-                raise CorruptLog(self._where(event.offset), error.problem) from None
+                raise self._corrupt(event.offset, error.problem) from None
         if not self._is_all:
             raise Contradiction
         active = ActiveRun(run_id)
@@ -157,8 +157,8 @@ class Tail:
             try:
                 active.restore([event.value], self._codec)
             except CorruptLog as error:
-                where = f"{self._where(event.offset)}, {error.where}"
-                raise CorruptLog(where, error.problem) from None
+                raise self._corrupt(event.offset, error.problem, error.where) from None
 
-    def _where(self, offset: int) -> str:
-        return f"{self._place}, offset {offset}"
+    def _corrupt(self, offset: int, problem: str, where: str = "") -> CorruptLog:
+        told = ", ".join(filter(None, (str(self._place), f"offset {offset}", where)))
+        return CorruptLog(told, problem, place=(*self._place, offset))
