@@ -10,6 +10,8 @@ from pathlib import Path
 
 from hitl_events.adapters.avro import AvroCodec
 from hitl_events.adapters.inbound import Registry
+from hitl_events.adapters.kafka.access import check_access
+from hitl_events.adapters.kafka.acls import acls
 from hitl_events.adapters.kafka.admin import Admin, Counts
 from hitl_events.adapters.kafka.ends import Ends
 from hitl_events.adapters.kafka.group import SESSION_S, InboundGroup
@@ -60,6 +62,8 @@ async def joining(member: Member) -> AsyncGenerator[Cluster]:
     """A cluster to `serve` in; errors of its topics and of the access to them come before."""
     async with Admin(member.settings) as admin:
         counts = await admin.partitions()
+    settings = member.settings
+    await check_access(settings, acls("engine", Topics(settings.prefix), settings.group))
     watchdog = Watchdog()
     tools = Tools(codec=AvroCodec(), keys=member.keys, recipes=Book(member.recipes), watch=watchdog)
     setup = Setup(

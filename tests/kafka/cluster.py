@@ -30,6 +30,8 @@ class Cluster:
     ) -> None:
         self.bootstrap = bootstrap
         self.tls_bootstrap = ""
+        self.mutual_bootstrap = ""
+        """With a certificate of the client's instead of a login."""
         self.security = security
         self._nodes = nodes
         self._keeper = _start_keeper() if nodes else None
@@ -116,6 +118,7 @@ def open_cluster(
     bootstrap = _addresses(shape, lambda ports: ports.clients)
     cluster = Cluster(bootstrap, ours, security)
     cluster.tls_bootstrap = _addresses(shape, lambda ports: ports.tls)
+    cluster.mutual_bootstrap = _addresses(shape, lambda ports: ports.mutual)
     try:
         cluster.start()
     except BaseException:  # also Ctrl-C: a half-started cluster has no owner
@@ -126,12 +129,13 @@ def open_cluster(
 
 def _ports(nodes: int, first: int, *, tls: bool) -> tuple[Ports, ...]:
     """Free ones; those of the clients from `first` on, if that is given."""
-    free = iter(free_ports(3 * nodes))
+    free = iter(free_ports(4 * nodes))
     return tuple(
         Ports(
             clients=first + number if first else next(free),
             control=next(free),
             tls=next(free) if tls else None,
+            mutual=next(free) if tls else None,
         )
         for number in range(nodes)
     )

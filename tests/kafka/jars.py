@@ -32,7 +32,7 @@ def cache() -> Path:
 def class_path() -> str:
     """The jars as Java's class path, fetched if need be; `NoKafka` without Java 17 or Maven."""
     _check_java()
-    jars = cache() / f"kafka-{VERSION}"
+    jars = cache() / f"kafka-{VERSION}-tools"
     if not jars.is_dir():
         with _alone():
             if not jars.is_dir():

@@ -22,6 +22,7 @@ class Ports:
     clients: int
     control: int
     tls: int | None = None
+    mutual: int | None = None
 
 
 @value
@@ -86,6 +87,8 @@ def _listeners(shape: Shape, node: int) -> dict[str, str]:
     clients = {protocol: ports.clients}
     if ports.tls is not None:
         clients["SASL_SSL"] = ports.tls
+    if ports.mutual is not None:
+        clients["SSL"] = ports.mutual
     reached = [f"{name}://{HOST}:{port}" for name, port in clients.items()]
     return {
         "listeners": ",".join([*reached, f"CONTROLLER://{HOST}:{ports.control}"]),
@@ -114,6 +117,11 @@ def _security(security: Security) -> dict[str, str]:
         "super.users": f"User:{BROKER.name};User:{ADMIN.name};User:ANONYMOUS",
         "ssl.keystore.type": "PEM",
         "ssl.keystore.location": str(security.keys),
+        # Who comes to this listener is whom the certificate names.
+        "listener.name.ssl.ssl.client.auth": "required",
+        "listener.name.ssl.ssl.truststore.type": "PEM",
+        "listener.name.ssl.ssl.truststore.location": str(security.authority),
+        "ssl.principal.mapping.rules": "RULE:^.*CN=([^,]+).*$/$1/,DEFAULT",
     }
     logins = {
         "plain": plain,

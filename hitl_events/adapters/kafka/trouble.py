@@ -87,7 +87,7 @@ def translated(
             return AuthenticationFailed(_said(each, settings))
     nearer = heard and isinstance(error, TimeoutError | driver.KafkaConnectionError)
     said = _said(heard[-1] if nearer else error, settings)
-    return LogUnavailable(f"expected to {doing.what}, found {said}: {_CHECK}")
+    return LogUnavailable(f"expected to {doing.what}, found {said}: {_check(settings)}")
 
 
 def too_slow(
@@ -96,7 +96,16 @@ def too_slow(
     """The error for a call that did not end in its time."""
     if heard:
         return translated(heard[-1], doing, settings, heard)
-    return LogUnavailable(f"expected to {doing.what} within {within_s:g} s, found no end: {_CHECK}")
+    return LogUnavailable(
+        f"expected to {doing.what} within {within_s:g} s, found no end: {_check(settings)}"
+    )
+
+
+def _check(settings: KafkaSettings) -> str:
+    """What to look at. A broker that misses our certificate closes the connection, and no more."""
+    if settings.uses_tls and settings.tls.certfile is None:
+        return f"{_CHECK}; if they ask for a certificate, name ours in HITL_KAFKA_SSL_CERTFILE"
+    return _CHECK
 
 
 def new_heard() -> Heard:
