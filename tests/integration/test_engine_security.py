@@ -169,13 +169,19 @@ def test_without_a_certificate_it_is_told(world: World, security: Security) -> N
     assert "HITL_KAFKA_SSL_CERTFILE" in line
 
 
+class _Server(ThreadingHTTPServer):
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self.asked: list[str] = []
+
+
 class _Issuer(BaseHTTPRequestHandler):
     """Gives tokens to who knows the client's secret (RFC 6749 section 4.4)."""
 
     def do_POST(self) -> None:
-        issuer: Any = self.server
+        assert isinstance(self.server, _Server)
         form = self.rfile.read(int(self.headers["Content-Length"])).decode()
-        issuer.asked.append(form)
+        self.server.asked.append(form)
         known = "engine:secret%3Aof%20the%20client"
         head = f"Basic {base64.b64encode(known.encode()).decode()}"
         good = self.headers["Authorization"] == head
@@ -199,8 +205,7 @@ def _token(name: str) -> str:
 @contextmanager
 def issuing() -> Generator[tuple[str, list[str]]]:
     """Where tokens are asked for, and the forms that came."""
-    server: Any = ThreadingHTTPServer(("127.0.0.1", 0), _Issuer)
-    server.asked = []
+    server = _Server(("127.0.0.1", 0), _Issuer)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     try:

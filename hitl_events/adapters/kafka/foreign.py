@@ -24,6 +24,8 @@ async def find_foreign(
             found = next((offset for offset in offsets if offset not in ours), None)
             if found is not None:
                 problem = "expected events of its owner alone, found a record of somebody else"
-                raise CorruptLog(f"{place}, offset {found}", problem, place=(*place, found))
+                raise CorruptLog(
+                    f"{place}, offset {found}", problem, place=(place.topic, place.partition, found)
+                )
             if len(offsets) < len(piece):
                 return

@@ -116,7 +116,9 @@ class Reader:
         except CorruptLog as error:
             offset = await self._position(place)
             where = f"{place}, offset {offset}"
-            raise CorruptLog(where, error.problem, place=(*place, offset)) from None
+            raise CorruptLog(
+                where, error.problem, place=(place.topic, place.partition, offset)
+            ) from None
         return [
             Stored(
                 place=place,

@@ -161,4 +161,5 @@ class Tail:
 
     def _corrupt(self, offset: int, problem: str, where: str = "") -> CorruptLog:
         told = ", ".join(filter(None, (str(self._place), f"offset {offset}", where)))
-        return CorruptLog(told, problem, place=(*self._place, offset))
+        place = (self._place.topic, self._place.partition, offset)
+        return CorruptLog(told, problem, place=place)
