@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol, Self
 
 from hitl_events.adapters.inbound import RECORD_BYTES_MAX
 from hitl_events.adapters.inbound.proof import PRODUCER, producer_header
-from hitl_events.adapters.inbound.write import command_json
+from hitl_events.adapters.inbound.write import report_json
 from hitl_events.adapters.kafka.records import Outgoing, Place
 from hitl_events.domain.token import TokenKeys
 from hitl_events.domain.values import RunId
@@ -123,24 +123,8 @@ class Courier:
 
 def encoded(report: StepReport) -> bytes | None:
     """The record's value; None for one that is too large, or says what no record can."""
-    kind, step, occurrence = report.key
-    again = report.retry_in
     try:
-        value = command_json(
-            "StepReported",
-            run_id=report.run_id,
-            step=step,
-            occurrence=occurrence,
-            kind=kind,
-            attempt=report.attempt,
-            args_digest=report.args_digest,
-            duration_us=report.duration_us,
-            result="failed" if report.output is None else "completed",
-            output=report.output,
-            error=report.error or None,
-            message=report.message or None,
-            retry_in_us=None if again is None else round(again.total_seconds() * 1e6),
-        )
+        value = report_json(report)
     except HitlError:
         return None
     return value if len(value) <= RECORD_BYTES_MAX else None

@@ -263,6 +263,8 @@ class Engine:
             starts = self._drive.unblock(active, self._now, entry.command)
         else:
             starts = self._drive.apply(active, events, self._now)
+        if isinstance(entry.command, StepReported):
+            self._do_not_begin(entry.command)
         self._append(active, starts)
         seq = min(first + len(events), active.run.seq)
         decided = events[-1] if events else None
@@ -270,6 +272,15 @@ class Engine:
             rejection_of(active.run, decided) if isinstance(decided, DecisionRejected) else None
         )
         self._answer(entry, active.run_id, max(seq, 1), rejection)
+
+    def _do_not_begin(self, command: StepReported) -> None:
+        """It is over: should this very turn have begun it as well, it must not begin after all."""
+        over = (command.run_id, (command.kind, command.step, command.occurrence), command.attempt)
+        self._turn.starts = [
+            start
+            for start in self._turn.starts
+            if (start.run_id, start.request.key, start.attempt) != over
+        ]
 
     def _answer_without_event(
         self, entry: Submission, active: ActiveRun | None, ruling: Ruling

@@ -210,6 +210,25 @@ def one_fault_for_all(patch: Patch) -> None:
     patch.setattr(Engine, "_one", brittle)
 
 
+def ends_of_any_attempt(patch: Patch) -> None:
+    """P4: what an owner before reports is recorded, whatever is known of the step."""
+
+    def always(*_: object) -> bool:
+        return True
+
+    patch.setattr("hitl_events.domain.report.under_way", always)
+
+
+def steps_not_joined(patch: Patch) -> None:
+    """P1: a process that has the partition again does not know what is at work in it."""
+    patch.setattr(Engine, "adopt", _nothing)
+
+
+def begun_although_over(patch: Patch) -> None:
+    """P4: a step begins in the turn that records its end."""
+    patch.setattr(Engine, "_do_not_begin", _nothing)
+
+
 MUTANTS: Sequence[Callable[[Patch], None]] = (
     steps_before_the_commit,
     uncertain_steps_again,
@@ -227,4 +246,7 @@ MUTANTS: Sequence[Callable[[Patch], None]] = (
     foreign_tokens_accepted,
     retries_lost,
     one_fault_for_all,
+    ends_of_any_attempt,
+    steps_not_joined,
+    begun_although_over,
 )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from hitl_events.adapters.inbound.commands import FIELDS
 from hitl_events.domain import canonical
 from hitl_events.domain.values import iso
+from hitl_events.engine.inputs import StepReport
 from hitl_events.errors import InvalidInput
 
 _DIGESTS = ("draft_digest", "args_digest")
@@ -27,6 +28,27 @@ def command_json(
 ) -> bytes:
     """A command with its type, by the field names of the contract; what is None is left out."""
     return canonical.dumps({"type": name, **_plain(name, fields)}, around=1)
+
+
+def report_json(report: StepReport) -> bytes:
+    """The end of a step for the owner of its run; `NotSerialisable` for a text that is no JSON."""
+    kind, step, occurrence = report.key
+    again = report.retry_in
+    return command_json(
+        "StepReported",
+        run_id=report.run_id,
+        step=step,
+        occurrence=occurrence,
+        kind=kind,
+        attempt=report.attempt,
+        args_digest=report.args_digest,
+        duration_us=report.duration_us,
+        result="failed" if report.output is None else "completed",
+        output=report.output,
+        error=report.error or None,
+        message=report.message or None,
+        retry_in_us=None if again is None else again // timedelta(microseconds=1),
+    )
 
 
 def _plain(name: str, fields: Mapping[str, Any]) -> dict[str, Any]:

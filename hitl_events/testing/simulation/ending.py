@@ -136,6 +136,8 @@ def check_the_books(world: World) -> None:
             demand("P2", answer is not None, "an answer", sent)
             sent.answers = [] if answer is None else [answer]
         _check_sent(world.oracle, sent)
+    for offset in world.post.reports:
+        demand("P2", done(world.eye.answer(offset)) is not None, "an answer to a report", offset)
     for ledger in world.ledgers():
         _check_copies(world, ledger)
         _check_replay(world, ledger)

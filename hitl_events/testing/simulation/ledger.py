@@ -35,7 +35,10 @@ def demand(promise: str, holds: object, expected: str, *about: object) -> None:
 
 @dataclass(slots=True)
 class Pause:
-    """A gate: open, closed by a decision, or dead (`expired`, `withdrawn`, `ended`)."""
+    """A gate: open, closed by a decision, or dead.
+
+    `dead` is `expired`, `withdrawn`, `superseded` or `ended`.
+    """
 
     event: GatePaused
     closed_by: DecisionReceived | None = None
@@ -58,6 +61,12 @@ class StepBook:
     over: str = ""
     completed_seq: int = 0
     told: bytes | None = None
+
+    def waits_for(self, attempt: int) -> bool:
+        """Whether the end of that attempt may still be recorded."""
+        if self.over or attempt < self.attempt:
+            return False
+        return attempt > self.attempt or (self.started and not self.cleared)
 
 
 @dataclass(slots=True)

@@ -209,6 +209,10 @@ class Oracle:
             end = pause.event.expires_at
             late = end is not None and event.recorded_at > end
             demand("P3", late and pause.event.on_expiry is None, "an expiry after its time")
+        if event.reason == "superseded":
+            about = pause.about
+            asked = about is not None and not ledger.step(about).over
+            demand("P6", asked, "an open question about a step", event)
         pause.dead = event.reason
 
     def _cancelled(self, ledger: Ledger) -> None:

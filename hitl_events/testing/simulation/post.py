@@ -34,6 +34,7 @@ class Post:
 
     def __init__(self, intake: MemoryLog, caller: Caller, oracle: Oracle, history: History) -> None:
         self.starts: list[Sent] = []
+        self.reports: list[int] = []
         self._intake = intake
         self._caller = caller
         self._oracle = oracle
@@ -79,6 +80,12 @@ class Post:
         if sent.decision_id is None and sent.kind == "decide":
             sent.decision_id = f"{TOPIC}:0:{offset}:{record.source.timestamp_ms}"
         self._note(sent, TOPIC, offset)
+
+    def report(self, value: bytes) -> None:
+        """The end of a step, as an engine sends it that lost the partition; nobody's submission."""
+        nowhere = Source(topic="", partition=0, offset=0, timestamp_ms=0)
+        record = InboundRecord(kind="command", value=value, channel="engine", source=nowhere)
+        self.reports.append(done(self._intake.put(record)))
 
     def read(self, record: InboundRecord) -> Submission:
         """A record of the intake, as the embedded runtime reads it."""

@@ -41,7 +41,7 @@ def _of_closed(pause: Pause, sent: Sent) -> Ruling | None:
         return Ruling(reason="token_used", winner=pause.closed_by.decision_id, in_time=in_time)
     if pause.dead == "expired":
         return Ruling(reason="token_expired", in_time=end is not None and sent.arrived_at <= end)
-    if pause.dead == "withdrawn":
+    if pause.dead in {"withdrawn", "superseded"}:
         return Ruling(reason="superseded")
     if pause.dead:
         return Ruling(reason="run_ended")

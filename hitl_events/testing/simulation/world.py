@@ -8,10 +8,11 @@ from random import Random
 
 from hitl_events.adapters.avro import AvroCodec
 from hitl_events.adapters.calls import Caller
+from hitl_events.adapters.inbound.write import report_json
 from hitl_events.adapters.memory import Crashed, MemoryLog
 from hitl_events.domain.token import TokenKeys
 from hitl_events.domain.values import RunId
-from hitl_events.engine.inputs import StepStart, Submission, Wake
+from hitl_events.engine.inputs import StepReport, StepStart, Submission, Wake
 from hitl_events.engine.tools import Tools
 from hitl_events.engine.turn import Turn
 from hitl_events.errors import Fenced, LogUnavailable
@@ -58,6 +59,8 @@ class World:
         self.calm = False
         self.doomed = False
         self.owner: Owner | None = None
+        self.outliving: list[StepStart] = []
+        """Steps of owners that live on and do not own the partition any more."""
         self._make_owner = make_owner
         self._read_events = 0
         self._read_letters = 0
@@ -118,10 +121,20 @@ class World:
             cached_runs_max=self._cached_runs_max,
             batch_inputs_max=self._batch_inputs_max,
         )
-        owner.restore()
         self.owner, self.doomed = owner, False
+        if only is None and self.random.random() < 0.5:
+            self._join(owner)
+        owner.restore()
         self.history.say("owner takes over", "of all runs" if only is None else sorted(only))
         return owner
+
+    def _join(self, owner: Owner) -> None:
+        """It is the process in which they began."""
+        for start in self.outliving:
+            owner.engine.adopt(start.run_id, start.request.key, start.attempt)
+            owner.steps.append(start)
+        self.history.say("joins steps:", len(self.outliving))
+        self.outliving = []
 
     def crash(self) -> None:
         """The owner's process dies; so do its steps, calls and answers."""
@@ -130,6 +143,12 @@ class World:
             self.owner.log.close()
         self.transcripts.forget()
         self.owner = None
+
+    def lose(self) -> None:
+        """The partition goes to another process; the steps of this one run on."""
+        if self.owner is not None:
+            self.outliving += self.owner.steps
+        self.crash()
 
     def turn(self) -> bool:
         """One turn of the owner, which may be its last; True if there was anything to do."""
@@ -143,7 +162,7 @@ class World:
                 self.end_step()
         if self.owner is not None:
             self._may_die(self.owner.drain)
-        self.crash()
+        self.lose()
 
     def _may_die(self, act: Callable[[], bool]) -> bool:
         try:
@@ -171,6 +190,7 @@ class World:
         except (Fenced, Crashed) as ended:
             self.history.say("a stale owner ended:", type(ended).__name__)
         demand("P9", done(self.eye.end()) == end, "no event of a stale owner")
+        self.outliving += zombie.steps
         zombie.steps.clear()
         self.transcripts.forget()
         self.history.say("a stale owner tried", wrote)
@@ -216,8 +236,13 @@ class World:
 
     def rests(self, owner: Owner, run_id: RunId) -> None:
         """A run that is said to rest has nothing under way."""
-        busy = [each.request.key for each in owner.steps if each.run_id == run_id]
-        stands_still = self.oracle.ledgers[run_id].stands_still
+        ledger = self.oracle.ledgers[run_id]
+        busy = [
+            each.request.key
+            for each in owner.steps
+            if each.run_id == run_id and ledger.step(each.request.key).waits_for(each.attempt)
+        ]
+        stands_still = ledger.stands_still
         demand("P1", stands_still or not busy, "a resting run without steps", run_id, busy)
 
     def answered(self, ticket: int, answer: Answer) -> None:
@@ -270,7 +295,26 @@ class World:
         owner = self.owner
         if owner is None or not owner.steps:
             return
-        start = owner.steps.pop(self.random.randrange(len(owner.steps)))
+        report = self._ended(owner.steps)
+        start_run = report.run_id
+        owner.report(report)
+        if self.random.random() < 0.1:
+            owner.report(report)
+        if self.random.random() < 0.1:
+            owner.queue.append(Wake(run_id=start_run))
+
+    def end_outliving_step(self) -> None:
+        """A step of an owner before ends: whoever owns the partition hears of it, maybe twice."""
+        if not self.outliving:
+            return
+        report = self._ended(self.outliving)
+        if report.uncertain:
+            return
+        for _ in range(self.random.choice((1, 1, 2))):
+            self.post.report(report_json(report))
+
+    def _ended(self, steps: list[StepStart]) -> StepReport:
+        start = steps.pop(self.random.randrange(len(steps)))
         self._nonce += 1
         well = self.calm and self.random.random() < 0.8
         report = ended(self.random, start, f"out:{self._nonce}", well=well)
@@ -278,11 +322,7 @@ class World:
             key = (start.run_id, start.request.key)
             self.oracle.outputs.setdefault(key, set()).add(report.output)
         self.history.say("ends", start.run_id, start.request.key, start.attempt, report)
-        owner.report(report)
-        if self.random.random() < 0.1:
-            owner.report(report)
-        if self.random.random() < 0.1:
-            owner.queue.append(Wake(run_id=start.run_id))
+        return report
 
     def pass_time(self) -> None:
         """A little while, or until just before, at or just after the next timer."""

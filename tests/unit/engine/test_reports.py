@@ -8,7 +8,7 @@ import pytest
 from hitl_events import Retry, Run, recipe
 from hitl_events.domain.commands import Origin, StepReported
 from hitl_events.domain.values import RunId
-from hitl_events.engine.inputs import StepReport, StepStart
+from hitl_events.engine.inputs import StepReport, StepStart, Wake
 from tests.unit.world import RUN, World
 
 RAN: list[str] = []
@@ -118,6 +118,19 @@ def test_what_this_owner_began_as_well_is_not_waited_for(world: World) -> None:
     active = world.engine.look(RUN)
     assert active is not None
     assert active.running == {}
+
+
+def test_a_step_that_is_over_does_not_begin_in_the_same_turn(world: World) -> None:
+    """The new owner takes the run up and hears of the step's end in one batch (P4)."""
+    world.ask(world.starting("plain"))
+    report = end_of(world, "draft")
+    world.positions = {}  # nobody takes it up but the turn below
+    world.restart()
+
+    turn = world.put(Wake(run_id=RUN), world.submission(as_command(world, report)))
+
+    assert turn.starts == []
+    assert world.story() == ["RunStarted", "StepCompleted draft", "GatePaused g"]
 
 
 def test_the_same_report_twice_changes_nothing(world: World) -> None:
