@@ -1,5 +1,6 @@
 """Recipes of the engines under test. What a step does outside is a line in a file."""
 
+import asyncio
 import os
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,18 @@ def hold(request: Any) -> Any:
 @recipe("held", version="1")
 async def held(run: Run, request: Any) -> Any:
     return await run.step(hold, request, once=True)
+
+
+async def never(request: Any) -> None:
+    """At work for ever."""
+    with Path(os.environ[EFFECTS]).open("a") as file:
+        file.write(f"{current_step().key}\n")
+    await asyncio.Event().wait()
+
+
+@recipe("endless", version="1")
+async def endless(run: Run, request: Any) -> Any:
+    return await run.step(never, request, once=True)
 
 
 @recipe("timed", version="1")

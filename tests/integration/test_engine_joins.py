@@ -1,14 +1,14 @@
 """Steps that run while their partitions change hands, on a real broker."""
 
 import os
-import threading
 from collections.abc import Generator
 from pathlib import Path
 
 import pytest
 
 from hitl_events.adapters.kafka.partitioning import partition_of
-from tests.integration.engines import PARTITIONS, World, ended, world_of
+from tests.integration.engine import wait_until
+from tests.integration.engines import PARTITIONS, World, ended, tokens, world_of
 from tests.kafka.cluster import Cluster
 from tests.kafka.records import Outgoing, Record
 
@@ -34,15 +34,10 @@ class Held:
     def _pipe(self, run_id: str) -> Path:
         return self._world.folder / f"pipe-{run_id}"
 
-    def begin(self) -> None:
+    def begin(self, recipe: str = "held") -> None:
         """All steps are at work."""
-        self._world.publish(*(self._world.starting(run_id, "held") for run_id in self.runs))
-        pause = threading.Event()
-        for _ in range(300):
-            if len(self._world.effects()) == len(self.runs):
-                return
-            pause.wait(0.1)
-        raise AssertionError(f"expected all steps to begin, found {self._world.effects()}")
+        self._world.publish(*(self._world.starting(run_id, recipe) for run_id in self.runs))
+        wait_until(lambda: len(self._world.effects()) == len(self.runs), "all steps have begun")
 
     def end(self) -> None:
         """All steps end; an error where nobody is at work any more."""
@@ -67,8 +62,7 @@ def test_a_step_ends_in_the_process_in_which_it_began(world: World) -> None:
     world.serves("one")
     held.begin()
     world.start("two")
-    world.serves("two", PARTITIONS // 2)
-    world.serves("one", PARTITIONS // 2)
+    world.serves("one", "two")
 
     with world.client.reader(world.topic("events")) as reader:
         before = reader.to_end()
@@ -79,6 +73,22 @@ def test_a_step_ends_in_the_process_in_which_it_began(world: World) -> None:
     assert sorted(_kinds(after)) == ["RunCompleted"] * 4 + ["StepCompleted"] * 4
     assert set(world.effects().values()) == {1}
     assert world.audit().report().findings == ()
+
+
+def test_the_end_of_a_process_waits_for_no_step(world: World) -> None:
+    """SIGTERM while a step hangs: it exits in time, and the next owner asks what became of it."""
+    held = Held(world)
+    world.start()
+    world.serves()
+    held.begin("endless")
+    world.terminate()
+
+    with world.client.reader(world.topic("events")) as reader:
+        world.start()
+        asked = reader.until(lambda seen: len(tokens(seen)) == PARTITIONS)
+
+    assert sorted(_kinds(asked)) == ["GatePaused"] * 4 + ["RunStarted"] * 4 + ["StepStarted"] * 4
+    assert set(world.effects().values()) == {1}
 
 
 def test_a_report_that_nobody_proved_is_a_dead_letter(world: World) -> None:
