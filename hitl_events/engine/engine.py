@@ -174,6 +174,13 @@ class Engine:
             case Wake():
                 if active is not None:
                     self._wake(active)
+                    if entry.found_busy:
+                        self._correct(active)
+
+    def _correct(self, active: ActiveRun) -> None:
+        position = self._turn.touched.get(active.run_id)
+        if position is not None and not position.busy and position.ended is None:
+            self._turn.changed[active.run_id] = position
 
     def _wake(self, active: ActiveRun) -> None:
         fault = self._faulty.get(active.run_id)

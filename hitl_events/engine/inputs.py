@@ -60,9 +60,14 @@ class Due:
 
 @value
 class Wake:
-    """Take the run up: a new owner found it with work, or somebody waits for it."""
+    """Take the run up: a new owner found it with work, or somebody waits for it.
+
+    `found_busy`: the log says so. Where that is not true (any more) the log is told, so that the
+    next owner does not find it again.
+    """
 
     run_id: RunId
+    found_busy: bool = False
 
 
 @value

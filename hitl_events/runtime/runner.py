@@ -9,6 +9,7 @@ intake.
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -44,6 +45,9 @@ RETRY_DUE_S = 1.0
 
 BUSY_RUNS_MAX = 100_000
 """Runs with steps under way that a new owner takes up; more would not fit into memory either."""
+
+WAKES_PER_TURN = 64
+"""Of those: 10 to 20 ms, so that whoever decides now does not wait until all are taken up."""
 
 CLOSED = "expected an open runtime, found one that was closed; open it again"
 
@@ -91,6 +95,7 @@ class Runner:
         self._bench: Bench | None = None
         self._arrivals = Arrivals()
         self._queue = self._arrivals.own
+        self._to_wake: deque[Input] = deque()
         self._tickets: dict[int, Waiter] = {}
         self._waiters = Waiters()
         self._wakeup = asyncio.Event()
@@ -207,7 +212,7 @@ class Runner:
     async def _restore(self) -> None:
         if self._tools.only is None:
             for run_id in await self._log.busy(limit=BUSY_RUNS_MAX):
-                self._queue.append(Wake(run_id=run_id))
+                self._to_wake.append(Wake(run_id=run_id, found_busy=True))
             self._next_due = await self._log.next_due()
         self._log.changed()
 
@@ -236,6 +241,8 @@ class Runner:
         inputs = arrivals.take(BATCH_INPUTS_MAX)
         if due and arrivals.empty:
             inputs += await self._fire(now)
+        for _ in range(min(len(self._to_wake), WAKES_PER_TURN)):
+            inputs.append(self._to_wake.popleft())
         return inputs
 
     async def _fire(self, now: datetime) -> list[Input]:

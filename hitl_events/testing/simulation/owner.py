@@ -112,7 +112,7 @@ class Owner:
         """Find the work that a predecessor left."""
         if self.tools.only is None:
             for run_id in done(self.log.busy(BUSY_RUNS_MAX)):
-                self.queue.append(Wake(run_id=run_id))
+                self.queue.append(Wake(run_id=run_id, found_busy=True))
             self._next_due = done(self.log.next_due())
         self.log.changed()
 
