@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Protocol, TypeVar
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
@@ -23,6 +24,7 @@ from hitl_events.adapters.kafka.settings import KafkaSettings
 from hitl_events.adapters.kafka.topics import Topics
 from hitl_events.adapters.kafka.trouble import Doing
 from hitl_events.domain.values import value
+from hitl_events.errors import LogUnavailable
 
 SESSION_S = 10.0
 """A member that was not heard for so long has lost its partitions."""
@@ -133,19 +135,33 @@ class InboundGroup:
                 await self._look_at_lags()
 
     async def _look_at_lags(self) -> None:
-        """What is known without asking the broker: the ends came with the last records."""
+        """The ends came with the last records; where nothing is read now they are asked for."""
         self._lags_of_s = asyncio.get_running_loop().time()
         lags: dict[tuple[str, int], int] = {}
+        ends = await self._ends_of_full()
         for partition, feeding in list(self._feedings.items()):
             for place in self._places(partition):
                 if place not in self._consumer.assignment():
                     continue
                 high, what = self._consumer.highwater(place), "read a position"
                 if high is not None:
+                    high = max(high, ends.get(place, 0))
                     position = await self._call(self._consumer.position(place), what)
                     unread = max(high - position, 0)
                     lags[place.topic, partition] = unread + feeding.held(place.topic)
         self.lags = lags
+
+    async def _ends_of_full(self) -> Mapping[Any, int]:
+        """Nothing is fetched of them, so that nothing tells how far they are behind by now."""
+        assigned = self._consumer.assignment()
+        places = [each for number in self._full for each in self._places(number)]
+        places = [each for each in places if each in assigned]
+        if not places:
+            return {}
+        ends: Mapping[Any, int] = {}
+        with suppress(LogUnavailable):  # what can not be asked now is asked in a second again
+            ends = await self._call(self._consumer.end_offsets(places), "read the ends for the lag")
+        return ends
 
     def _begin_feedings(self) -> None:
         """Only here, between two reads: what a read that is under way gives is of before."""

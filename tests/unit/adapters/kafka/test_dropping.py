@@ -24,11 +24,12 @@ async def test_an_error_that_comes_too_late_is_no_news() -> None:
     manager.set_pid_and_epoch(1, 0)
     manager.begin_transaction()
     writer = TransactionalWriter(KafkaSettings(bootstrap=("nowhere:1",)), "id")
+
+    def send_offsets(offsets: Any, group: str) -> Any:
+        return asyncio.shield(manager.add_offsets_to_txn(offsets, group))
+
     writer._producer = SimpleNamespace(
-        _txn_manager=manager,
-        send_offsets_to_transaction=lambda offsets, group: asyncio.shield(
-            manager.add_offsets_to_txn(offsets, group)
-        ),
+        _txn_manager=manager, send_offsets_to_transaction=send_offsets
     )
 
     with pytest.raises(TimeoutError):
