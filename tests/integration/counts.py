@@ -19,7 +19,7 @@ KILLS = _count("KILLS", 5, 200)
 """SIGKILL of engines; 1,000 is as good."""
 FREEZES = _count("FREEZES", 2, 20)
 """SIGSTOP of an engine until another has its partitions, then SIGCONT."""
-BROKER_KILLS = _count("BROKER_KILLS", 2, 10)
+BROKER_KILLS = _count("BROKER_KILLS", 1, 10)
 """SIGKILL of the only node."""
 LEADER_KILLS = _count("LEADER_KILLS", 1, 5)
 """SIGKILL of one of three nodes, which leads a partition of the events."""

@@ -6,7 +6,7 @@ import json
 import signal
 import threading
 from collections import Counter
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -41,6 +41,11 @@ def wait_until(condition: Callable[[], bool], what: str, within_s: float = WAIT_
             return
         pause.wait(LOOK_S)
     raise AssertionError(f"expected within {within_s:g} s that {what}")
+
+
+def unclean(lines: Iterable[str]) -> list[str]:
+    """The lines that tell of what was left open or forgotten, or of a defect."""
+    return [line for line in lines if any(part in line for part in UNCLEAN)]
 
 
 class Engine:
@@ -97,10 +102,6 @@ class Engine:
     def ended(self) -> int:
         """Its exit code after SIGTERM, in the time that it has."""
         return self._process.ended(END_S_MAX)
-
-    def unclean(self) -> list[str]:
-        """The lines that tell of what was left open or forgotten, or of a defect."""
-        return [line for line in self.said if any(part in line for part in UNCLEAN)]
 
 
 @contextmanager

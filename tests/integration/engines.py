@@ -16,7 +16,7 @@ from confluent_kafka import KafkaException
 
 from hitl_events.domain.token import TokenKeys
 from tests.acceptance.child import KEY
-from tests.integration.engine import Engine, engine, wait_until
+from tests.integration.engine import Engine, engine, unclean, wait_until
 from tests.integration.engine_recipes import EFFECTS
 from tests.integration.kafka_made import made, settings_of
 from tests.kafka.auditor import Auditor, audit
@@ -95,7 +95,7 @@ class World:
 
     def unclean(self) -> list[str]:
         """What engines said of what they left open or forgot, or of a defect; all there were."""
-        return [line for each in self._all for line in each.unclean()]
+        return [line for each in self._all for line in unclean(each.said)]
 
     # the world outside
 
@@ -157,8 +157,8 @@ def world_of(cluster: Cluster, prefix: str, folder: Path) -> Generator[World]:
         asyncio.run(made(settings_of(cluster, prefix), PARTITIONS))
         yield world
         world.terminate()
-        unclean = world.unclean()
-        assert not unclean, "\n".join(unclean)
+        told = world.unclean()
+        assert not told, "\n".join(told)
 
 
 def token_of(record: Record) -> str | None:

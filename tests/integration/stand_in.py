@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import subprocess
+import sys
 import threading
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from hitl_events.domain.values import value
 from hitl_events.embedded import Runtime, Setting
 from hitl_services.modules import load_recipes
 from tests.acceptance.console import HITL, Console
+from tests.integration.engine import unclean
 from tests.kafka.cluster import Cluster
 from tests.kafka.records import Outgoing, Record
 
@@ -94,15 +96,21 @@ def standing_in(broker: Cluster, topic: str, answer: Answer) -> Generator[list[R
 
 @contextmanager
 def engine(console: Console) -> Generator[None, None, None]:
-    """A `hitl-engine` with the settings of the console; it ends well."""
+    """A `hitl-engine` with the settings of the console; it ends well and leaves nothing behind."""
     log = console.folder / "engine.log"
     with log.open("wb") as out:
         process = subprocess.Popen(
-            [f"{HITL}-engine"], cwd=console.folder, env=console.environment, stdout=out, stderr=out
+            [sys.executable, "-W", "error", f"{HITL}-engine"],
+            cwd=console.folder,
+            env=console.environment,
+            stdout=out,
+            stderr=out,
         )
     try:
         yield
     finally:
         process.terminate()
         ended = process.wait(ANSWER_S_MAX)
-    assert ended == 0, log.read_text(encoding="utf-8")
+    said = log.read_text(encoding="utf-8")
+    assert ended == 0, said
+    assert unclean(said.splitlines()) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import signal
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ import pytest
 from hitl_events.adapters.inbound.proof import proven_channel
 from tests.acceptance.console import Console
 from tests.acceptance.waiting import until
+from tests.integration.kafka_made import made, settings_of
 from tests.integration.stand_in import (
     KEY,
     KEYS,
@@ -35,17 +37,23 @@ WINNER = {
 
 
 @pytest.fixture
-def console(tmp_path: Path, broker: Cluster, prefix: str) -> Iterator[Console]:
-    """A folder whose commands work on fresh topics of the cluster."""
-    made = Console(tmp_path)
-    made.environment |= {
+def bare(tmp_path: Path, broker: Cluster, prefix: str) -> Console:
+    """A folder whose commands look for topics on the cluster that are not there."""
+    console = Console(tmp_path)
+    console.environment |= {
         "HITL_KAFKA_BOOTSTRAP": broker.bootstrap,
         "HITL_TOPIC_PREFIX": prefix,
         "HITL_TOKEN_KEY": KEY,
     }
-    made.json("topics", "create", "--partitions", str(PARTITIONS))
-    yield made
-    assert not made.data.exists()
+    return console
+
+
+@pytest.fixture
+def console(bare: Console, broker: Cluster, prefix: str) -> Iterator[Console]:
+    """One whose topics are there."""
+    asyncio.run(made(settings_of(broker, prefix), PARTITIONS))
+    yield bare
+    assert not bare.data.exists()
 
 
 @pytest.fixture(scope="module")
@@ -337,21 +345,23 @@ def test_dead_letters_are_listed_shown_and_sent_again(
     assert (discarded.code, len(discarded.err.splitlines())) == (2, 1)
 
 
-def test_topics_are_created_once(console: Console, prefix: str) -> None:
+def test_topics_are_created_once(bare: Console, prefix: str) -> None:
     """Repeated it changes nothing; another number of partitions is refused."""
-    again = console.json("topics", "create")
-    other = console.hitl("topics", "create", "--partitions", "5")
+    first = bare.json("topics", "create", "--partitions", str(PARTITIONS))
+    again = bare.json("topics", "create")
+    other = bare.hitl("topics", "create", "--partitions", "5")
 
+    assert [state["created"] for state in first] == [True] * 6
     assert [state["created"] for state in again] == [False] * 6
     assert {state["partitions"] for state in again} == {PARTITIONS}
     assert other.code != 0
     assert "found 3" in other.err
 
 
-def test_rights_are_printed(console: Console, prefix: str) -> None:
+def test_rights_are_printed(bare: Console, prefix: str) -> None:
     """`topics acls` prints commands of Kafka's tool, for one process or all."""
-    engine = console.hitl("topics", "acls", "--process", "engine").out
-    everyone = console.json("topics", "acls")
+    engine = bare.hitl("topics", "acls", "--process", "engine").out
+    everyone = bare.json("topics", "acls")
 
     assert f"--allow-principal User:{prefix}-engine --operation Read" in engine
     assert "publisher" not in engine
@@ -378,14 +388,14 @@ def test_rights_are_printed(console: Console, prefix: str) -> None:
     ],
 )
 def test_what_is_in_the_way_is_told_in_a_line(
-    console: Console, line: str, changed: dict[str, str | None], code: int, part: str
+    bare: Console, line: str, changed: dict[str, str | None], code: int, part: str
 ) -> None:
     """Within seconds, with what to do about it."""
     for name, held in changed.items():
-        console.environment.pop(name)
+        bare.environment.pop(name)
         if held is not None:
-            console.environment[name] = held
-    said = console.hitl(*line.split(" "))
+            bare.environment[name] = held
+    said = bare.hitl(*line.split(" "))
 
     assert (said.code, part in said.err, len(said.err.splitlines())) == (code, True, 1), said.err
 

@@ -117,6 +117,30 @@ def test_the_broker_is_killed_under_load(world: World) -> None:
     load.audited()
 
 
+@pytest.mark.parametrize("how", ["killed", "frozen"])
+def test_an_engine_ends_while_its_broker_is_away(world: World, how: str) -> None:
+    """SIGTERM amid its work, with nobody to answer: it ends in its time and forgets nothing."""
+    if not world.cluster.is_ours:
+        pytest.skip("the cluster that HITL_KAFKA_BOOTSTRAP names is not ours to kill")
+    world.start()
+    world.serves()
+    with world.client.reader(world.topic("events")) as reader:
+        world.publish(*(world.starting(f"run-{number}") for number in range(10 * WAVE)))
+        reader.until(lambda seen: len(seen) > WAVE)
+
+    cluster = world.cluster
+    away, back = (
+        (cluster.kill, cluster.start) if how == "killed" else (cluster.freeze, cluster.thaw)
+    )
+    away()
+    try:
+        world.terminate()
+    finally:
+        back()
+
+    assert world.audit().report().findings == ()
+
+
 @pytest.mark.timeout(180 + 60 * LEADER_KILLS)
 def test_a_leader_is_killed_under_load(replicated: World) -> None:
     """One of three nodes, which leads a partition of the events, dies: another goes on."""

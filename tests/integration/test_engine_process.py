@@ -13,6 +13,7 @@ import pytest
 from tests.acceptance.child import KEY, Child, asked, process
 from tests.acceptance.console import Console
 from tests.acceptance.waiting import until
+from tests.integration.engine import unclean
 from tests.kafka.cluster import Cluster
 
 ENGINE = [sys.executable, "-W", "error", str(Path(sys.executable).with_name("hitl-engine"))]
@@ -72,6 +73,7 @@ def test_the_metrics_of_a_partition_outlive_its_engine(console: Console) -> None
         engine.signal(signal.SIGTERM)
 
         assert engine.ended(within_s=10) == 0
+    assert unclean(engine.said) == []
     lines = [json.loads(line) for line in engine.said]
     assert {"run_id": "r", "gate": "review"}.items() <= _named(lines, "decision.received").items()
     assert paused["token"] not in "\n".join(engine.said)
