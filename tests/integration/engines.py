@@ -9,6 +9,7 @@ import threading
 from collections import Counter
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import ExitStack, contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -65,15 +66,14 @@ class World:
         return self._engines[name]
 
     def serves(self, *names: str) -> None:
-        """Wait until each of these engines serves some partitions, and together they serve all."""
+        """Wait until each of these engines serves some partitions, and all are served by one."""
         engines = [self[name] for name in names or ("one",)]
-        wait_until(
-            lambda: (
-                all(each.serves for each in engines)
-                and len(set[int]().union(*(each.serves for each in engines))) == PARTITIONS
-            ),
-            f"{names} serve all partitions",
-        )
+
+        def shared() -> bool:
+            served = [each.serves for each in engines]
+            return all(served) and sorted(chain(*served)) == list(range(PARTITIONS))
+
+        wait_until(shared, f"{names} serve all partitions")
 
     def until(self, part: str, name: str = "one") -> dict[str, Any]:
         """Its first log line with that in it, once there is one."""

@@ -25,7 +25,7 @@ async def test_an_error_that_comes_too_late_is_no_news() -> None:
     manager.begin_transaction()
     writer = TransactionalWriter(KafkaSettings(bootstrap=("nowhere:1",)), "id")
 
-    def send_offsets(offsets: Any, group: str) -> Any:
+    def send_offsets(offsets: object, group: str) -> asyncio.Future[None]:
         return asyncio.shield(manager.add_offsets_to_txn(offsets, group))
 
     writer._producer = SimpleNamespace(
