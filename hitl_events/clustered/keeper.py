@@ -102,6 +102,10 @@ class Keeper:
                     since_s = self._clock.monotonic_s()
                 self._lose(error)
                 await self._until_confirmed(since_s, error)
+            except asyncio.CancelledError:  # it did not end in its time: it goes all the same
+                if self._driving is not None:
+                    self._lose(None)
+                raise
             finally:
                 self._driving = None
 

@@ -118,6 +118,19 @@ async def test_an_orderly_end() -> None:
     assert not world.keeper.is_ready
 
 
+async def test_one_that_is_cancelled_is_told_of_too() -> None:
+    """Whoever counts the partitions that are served does not count it for ever."""
+    world = World()
+    task = asyncio.create_task(world.keeper.keep())
+    await world.has_said("serves")
+
+    task.cancel()
+    await asyncio.wait([task], timeout=20)
+
+    assert task.cancelled()
+    assert world.story == ["takes over 4", "serves", "lets go", "gave back"]
+
+
 @pytest.mark.parametrize(
     "error",
     [
