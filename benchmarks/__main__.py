@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import tempfile
 from collections.abc import Callable
@@ -52,6 +53,8 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="one JSON document instead of a table")
     parser.add_argument("--dir", type=Path, help="where to write (a real disk), else the temporary")
     given = parser.parse_args()
+    # what was started, a broker and engines, ends with us
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     asked = set(given.only or [])
     names = [name for name in BENCHMARKS if name in asked or (not asked and name not in ASKED_FOR)]
     if given.million and "million" not in names:

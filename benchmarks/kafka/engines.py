@@ -18,6 +18,8 @@ from tests.kafka.client import Client
 
 PARTITIONS = 4
 SERVED_S_MAX = 60.0
+SESSION_S = 30
+"""Where none is killed: stopped for a backlog it stays a member, on a busy machine too."""
 LOOK_S = 0.05
 _BIN = Path(sys.executable).parent
 _MB = 1e6
@@ -96,7 +98,7 @@ class Engines:
 
 @contextmanager
 def engines_of(
-    bootstrap: str, prefix: str, folder: Path, session_s: int = 10
+    bootstrap: str, prefix: str, folder: Path, session_s: int = SESSION_S
 ) -> Generator[Engines]:
     """Topics and no engine yet; in the end all are killed and the topics deleted."""
     folder.mkdir(parents=True, exist_ok=True)

@@ -43,8 +43,10 @@ def measure_on(size: KafkaSize, bootstrap: str, folder: Path, prefix: str = "b")
     gates: list[GateTaken] = []
     for turn in range(size.rounds):
         for number, loop in enumerate(RAW):
+            _tell(f"round {turn + 1}, {loop.name}")
             loops.append(measure_loop(size, bootstrap, loop, f"{prefix}{turn}-raw{number}"))
         for engines in ENGINES:
+            _tell(f"round {turn + 1}, {_engines(engines)}")
             name = f"{prefix}{turn}-{engines}"
             gates.append(measure_gate(size, bootstrap, name, folder / name, engines))
     figures = _speed(loops, gates)
@@ -53,8 +55,17 @@ def measure_on(size: KafkaSize, bootstrap: str, folder: Path, prefix: str = "b")
         ("ended", measure_ended),
         ("poison", measure_poison),
     ):
+        _tell(name)
         figures += rest(size, bootstrap, f"{prefix}-{name}", folder / name)
     return figures
+
+
+def _tell(what: str) -> None:
+    print(f"  {what} ...", file=sys.stderr, flush=True)
+
+
+def _engines(count: int) -> str:
+    return "1 engine" if count == 1 else f"{count} engines"
 
 
 @contextmanager
@@ -85,7 +96,7 @@ def _speed(loops: Sequence[LoopTaken], gates: Sequence[GateTaken]) -> list[Figur
 def _rates(mine: Sequence[GateTaken], limits: Sequence[LoopTaken]) -> list[Figure]:
     """The ratio is of runs to the decisions that the raw loop took in the same round."""
     raw = [taken.decided_per_s for taken in limits]
-    engines = f"{mine[0].engines} engine" + "s" * (mine[0].engines > 1)
+    engines = _engines(mine[0].engines)
     found = [
         rate(f"{engines}, start->paused", [each.paused_per_s for each in mine], raw, "runs/s"),
         rate(f"{engines}, decision->done", [each.decided_per_s for each in mine], raw, "runs/s"),
