@@ -45,14 +45,14 @@ FULL = Size(
     disk_runs=5_000,
     kafka=KafkaSize(
         rounds=3,
-        decisions=40_000,
-        runs=16_000,
+        decisions=30_000,
+        runs=12_000,
         idle_decisions=150,
         paused_runs=10_000,
         kills=3,
         session_s=3,
-        ended_runs=(10_000, 40_000),
-        streamed_decisions=1_000,
+        ended_runs=(10_000, 30_000),
+        streamed_decisions=800,
         streamed_per_s=300,
     ),
 )

@@ -8,7 +8,17 @@ from pathlib import Path
 
 from benchmarks.kafka.engines import engines_of
 from benchmarks.kafka.load import IDLE_S
-from benchmarks.kafka.runs import Gate, Runs, checked, gates_of, is_completed, is_paused, produce
+from benchmarks.kafka.runs import (
+    RECIPE,
+    SHORT,
+    Gate,
+    Runs,
+    checked,
+    gates_of,
+    is_completed,
+    is_paused,
+    produce,
+)
 from benchmarks.size import KafkaSize
 from hitl_events.domain.values import value
 
@@ -17,12 +27,12 @@ NAMES = ("one", "two")
 
 @value
 class GateTaken:
-    """What so many engines did in one round: runs a second, sorted seconds of idle decisions."""
+    """What so many engines did in one round: runs a second; by recipe sorted idle seconds."""
 
     engines: int
     paused_per_s: float
     decided_per_s: float
-    idle_s: list[float]
+    idle_s: dict[str, list[float]]
 
 
 def measure_gate(
@@ -35,7 +45,7 @@ def measure_gate(
     with engines_of(bootstrap, prefix, folder) as group:
         group.serve(*NAMES[:engines])
         runs = Runs(bootstrap, prefix, group.alive)
-        kept = runs.paused(size.idle_decisions)
+        kept = {recipe: runs.paused(size.idle_decisions, recipe) for recipe in (RECIPE, SHORT)}
         with runs.sight(in_pieces=True) as sight:
             with group.frozen():
                 runs.start(size.runs)
@@ -53,7 +63,10 @@ def measure_gate(
             engines=engines,
             paused_per_s=size.runs / paused_s,
             decided_per_s=size.runs / decided_s,
-            idle_s=sorted(_idle_s(runs, kept)) if engines == 1 else [],
+            idle_s={
+                recipe: sorted(_idle_s(runs, its)) if engines == 1 else []
+                for recipe, its in kept.items()
+            },
         )
 
 

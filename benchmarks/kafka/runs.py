@@ -17,6 +17,9 @@ from tests.kafka.reader import Reader
 from tests.kafka.records import Outgoing
 
 RECIPE = "benchmark"
+"""A step, a gate, a step: after its decision a run takes two transactions."""
+SHORT = "decided"
+"""A step and a gate: the decision ends the run, in one transaction."""
 PAUSED = ("ce_type", b"hitl.v1.GatePaused")
 COMPLETED = ("ce_type", b"hitl.v1.RunCompleted")
 WAVE = 10_000
@@ -46,10 +49,10 @@ class Runs:
         """Of the event topic, from now on."""
         return Sight(self._bootstrap, self.topics.events, self._alive, in_pieces=in_pieces)
 
-    def start(self, runs: int) -> None:
+    def start(self, runs: int, recipe: str = RECIPE) -> None:
         """All acknowledged, under their own keys."""
         with self.client.producer(linger_ms=5) as producer:
-            publish(producer, [self._start() for _ in range(runs)])
+            publish(producer, [self._start(recipe) for _ in range(runs)])
 
     def decide(self, gates: Sequence[Gate]) -> None:
         """Approve; all acknowledged, under the keys of their runs."""
@@ -61,10 +64,10 @@ class Runs:
         body = {"token": gate.token, "verdict": "approve"}
         return _outgoing(self.topics.decisions, gate.run_id, body)
 
-    def paused(self, runs: int) -> list[Gate]:
+    def paused(self, runs: int, recipe: str = RECIPE) -> list[Gate]:
         """New ones, brought to their gates."""
         with self.sight(in_pieces=True) as sight:
-            self.start(runs)
+            self.start(runs, recipe)
             return gates_of(sight.until(runs, is_paused))
 
     def finish(self, runs: int) -> None:
@@ -76,10 +79,10 @@ class Runs:
                 self.decide(gates)
                 checked(gates, sight.until(wave, is_completed))
 
-    def _start(self) -> Outgoing:
+    def _start(self, recipe: str) -> Outgoing:
         number = next(self._numbers)
         run_id = f"run-{number}"
-        body = {"type": "StartRun", "recipe": RECIPE, "input": {"number": number}, "run_id": run_id}
+        body = {"type": "StartRun", "recipe": recipe, "input": {"number": number}, "run_id": run_id}
         return _outgoing(self.topics.commands, run_id.encode(), body)
 
 

@@ -37,7 +37,7 @@ def test_the_engines_do_the_work_beside_the_loops(
     assert all(math.isfinite(figure.value) and figure.unit for figure in figures)
     assert all((figure.met is None) == (figure.target == "") for figure in figures)
     assert len({figure.name for figure in figures}) == len(figures)
-    assert sum(figure.ratio is not None for figure in figures) == 8
+    assert sum(figure.ratio is not None for figure in figures) == 10
     assert _gone(broker, prefix)
 
 
