@@ -1,4 +1,5 @@
 import json
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -101,3 +102,16 @@ def test_subclasses_of_json_types_are_not_guessed() -> None:
     for value in (Text("x"), Number(1), {"a": Text("x")}):
         with pytest.raises(NotSerialisable):
             dumps(value)
+
+
+def test_what_is_kept_is_as_large_as_it_looks() -> None:
+    """Bytes that are held, as those of each run in memory, hold no room that they do not fill."""
+    value = {"text": "x" * 180}
+    tracemalloc.start()
+    try:
+        kept = [dumps(value) for _ in range(100)]
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert held / len(kept) < 2 * len(kept[0])
