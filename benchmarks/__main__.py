@@ -9,7 +9,8 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeAlias
+from types import FrameType
+from typing import NoReturn, TypeAlias
 
 from benchmarks import disk, latency, paused, replay, throughput
 from benchmarks.figures import Figure
@@ -54,13 +55,17 @@ def main() -> None:
     parser.add_argument("--dir", type=Path, help="where to write (a real disk), else the temporary")
     given = parser.parse_args()
     # what was started, a broker and engines, ends with us
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    signal.signal(signal.SIGTERM, _leave)
     asked = set(given.only or [])
     names = [name for name in BENCHMARKS if name in asked or (not asked and name not in ASKED_FOR)]
     if given.million and "million" not in names:
         names.append("million")
     figures = run(names, _size(given.ended), given.dir)
     (dump if given.json else show)(figures)
+
+
+def _leave(number: int, _frame: FrameType | None) -> NoReturn:
+    sys.exit(128 + number)
 
 
 def _size(ended_runs: int | None) -> Size:
