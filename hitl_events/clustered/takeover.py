@@ -51,6 +51,9 @@ DRAIN_S = 3.0
 
 POLL_S = 1.0
 
+CACHED_RUNS_MAX = 128
+"""Of each partition, as there are many: 1 MB. A run at rest is decided later, and read back then."""
+
 
 @value
 class Setup:
@@ -169,7 +172,7 @@ class Takeover:
             dead_letters=setup.counts.dead_letters,
         )
         log = KafkaPartition(setup.settings.group, writer, kept, intake, Outbox(places, keys))
-        pace = Pace(drain_s=DRAIN_S, poll_s=POLL_S)
+        pace = Pace(drain_s=DRAIN_S, poll_s=POLL_S, cached_runs_max=CACHED_RUNS_MAX)
         tools, observer = self._tools(partition), setup.observer(partition)
         read = partial(submission, schemas=None if schemas is None else schemas.find)
         runner = Runner(log, tools, setup.clock, read, observer, pace)

@@ -134,6 +134,7 @@ class Engine:
             idle = (run_id for run_id, held in self._runs.items() if not held.running)
             for run_id in list(islice(idle, surplus)):  # the first suffice: no look at all of them
                 self._runs.pop(run_id).forget_driver()
+        self._turn = Turn()
 
     def rest(self) -> None:
         """From now on record what comes in and begin nothing: the next owner goes on with it."""

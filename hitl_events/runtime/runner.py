@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from hitl_events.domain.values import RunId, value
-from hitl_events.engine.engine import Engine
+from hitl_events.engine.engine import CACHED_RUNS_MAX, Engine
 from hitl_events.engine.inputs import Due, Input, Submission, Wake
 from hitl_events.engine.tools import Tools
 from hitl_events.engine.turn import Turn
@@ -66,10 +66,14 @@ class PartitionLog(RunStates, Intake, Protocol):
 
 @value
 class Pace:
-    """How long running steps may take to end, and how often the intake is looked at; in seconds."""
+    """How long running steps may take to end, and how often the intake is looked at; in seconds.
+
+    And how many runs stay in memory that have no step to run.
+    """
 
     drain_s: float = DRAIN_S
     poll_s: float = POLL_S
+    cached_runs_max: int = CACHED_RUNS_MAX
 
 
 class Runner:
@@ -91,7 +95,7 @@ class Runner:
         self._observer = observer
         self._drain_s = pace.drain_s
         self._poll_s = pace.poll_s
-        self._engine = Engine(tools)
+        self._engine = Engine(tools, cached_runs_max=pace.cached_runs_max)
         self._bench: Bench | None = None
         self._arrivals = Arrivals()
         self._queue = self._arrivals.own
@@ -186,6 +190,7 @@ class Runner:
             inputs = await self._gather()
             if inputs:
                 await self._turn(inputs, steps)
+                inputs.clear()  # nothing of a batch is kept while the next one is made
                 await asyncio.sleep(0)  # steps and callers get their turn
             else:
                 await self._idle()

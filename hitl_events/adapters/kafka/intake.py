@@ -17,8 +17,8 @@ from hitl_events.domain.events import Source
 from hitl_events.domain.token import TokenKeys
 from hitl_events.ports import Headers, InboundKind, InboundRecord
 
-FED_RECORDS_MAX = 4_096
-"""Eight batches of the runner: enough that none of them waits for the network."""
+FED_RECORDS_MAX = 1_024
+"""Two batches of the runner, so that none of them waits for the network; 3 MB."""
 FED_BYTES_MAX = 16 * 1024 * 1024
 """Of all partitions of a process the bound of memory: 12 of them hold 200 MB at the very most."""
 
