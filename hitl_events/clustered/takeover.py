@@ -52,7 +52,7 @@ DRAIN_S = 3.0
 POLL_S = 1.0
 
 CACHED_RUNS_MAX = 128
-"""Of each partition, as there are many: 1 MB. A run at rest is decided later, and read back then."""
+"""Of each partition, as there are many: 1 MB. A run at rest is decided later, and read then."""
 
 
 @value

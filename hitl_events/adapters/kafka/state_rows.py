@@ -23,8 +23,8 @@ VERSION = 2
 _LOCK_WAIT_S = 1.0
 """Another process that has the file open keeps it for good."""
 _CACHE_KIB = 2 * 1024
-"""Of each partition. Run ids come in no order, and the index of a million has 60 MB: what is not here
-is in the page cache of the system, 2 us away."""
+"""Of each partition. Run ids come in no order, and the index of a million has 60 MB: what is not
+here is in the page cache of the system, 2 us away."""
 _WAL_PAGES = 4096
 """16 MiB between two checkpoints of the write-ahead log, as in the embedded log."""
 
