@@ -21,6 +21,7 @@ async def drop_producer(producer: Any, *, within_s: float) -> None:
     task = producer._sender.sender_task  # noqa: SLF001 - nobody else can end it
     if task is not None:
         await _ended(task, within_s)
+    await _left_ended(producer._sender, within_s)  # noqa: SLF001 - as above
     await _bounded(producer.client.close(), within_s)
     _hush(producer)
 
@@ -45,6 +46,23 @@ async def _ended(task: asyncio.Task[Any], within_s: float) -> None:
             await asyncio.wait([task], timeout=within_s / 2)
     if task.done() and not task.cancelled():
         task.exception()
+
+
+async def _left_ended(sender: Any, within_s: float) -> None:
+    """A sender that was fenced ends at once, and leaves what it had on its way to nobody."""
+    left = [task for task in asyncio.all_tasks() if _is_of(task, sender)]
+    for task in left:
+        task.cancel()
+    if left:
+        await asyncio.wait(left, timeout=within_s)
+    for task in left:
+        if task.done():
+            _hear(task)
+
+
+def _is_of(task: asyncio.Task[Any], sender: Any) -> bool:
+    frame = getattr(task.get_coro(), "cr_frame", None)
+    return frame is not None and frame.f_locals.get("self") is sender
 
 
 async def _bounded(call: Awaitable[Any], within_s: float) -> None:

@@ -11,6 +11,7 @@ import pytest
 from aiokafka.errors import ProducerFenced
 from aiokafka.producer.transaction_manager import TransactionManager
 
+from hitl_events.adapters.kafka.dropping import drop_producer
 from hitl_events.adapters.kafka.records import Place
 from hitl_events.adapters.kafka.settings import KafkaSettings
 from hitl_events.adapters.kafka.writer import Consumed, TransactionalWriter
@@ -41,3 +42,39 @@ async def test_an_error_that_comes_too_late_is_no_news() -> None:
     await asyncio.sleep(0)
 
     assert told == []
+
+
+async def test_a_sender_that_was_fenced_leaves_no_task_behind() -> None:
+    """It ends at the first refusal; the batch that it had on its way is ended for it."""
+    sender = _FencedSender()
+    producer = SimpleNamespace(
+        _closed=False,
+        _sender=sender,
+        client=SimpleNamespace(close=sender.closed),
+        _txn_manager=SimpleNamespace(_transaction_waiter=None),
+        _message_accumulator=SimpleNamespace(_batches={}),
+    )
+    await asyncio.wait([sender.sender_task])
+
+    await drop_producer(producer, within_s=20)
+
+    assert sender.on_its_way.cancelled()
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+class _FencedSender:
+    """As the driver's does it: raises, and forgets its other tasks."""
+
+    def __init__(self) -> None:
+        self.on_its_way = asyncio.create_task(self._send())
+        self.sender_task = asyncio.create_task(self._run())
+
+    async def closed(self) -> None:
+        """Of a client: nothing to close."""
+
+    async def _send(self) -> None:
+        await asyncio.Event().wait()
+
+    async def _run(self) -> None:
+        await asyncio.sleep(0)
+        raise ProducerFenced
