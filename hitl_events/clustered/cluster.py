@@ -13,9 +13,9 @@ from typing import Any, Protocol
 from hitl_events.clustered.keeper import Keeper
 from hitl_events.errors import HitlError
 
-STOP_S = 4.0
-"""What runners may take to end their steps (3 s) and their last commit. Where no broker answers it
-is 4 + 1 s until they have let go, and 2 s to leave the group: a process has 8 s after SIGTERM."""
+STOP_S = 3.0
+"""What runners may take to end their steps (2 s) and their last commit. Where no broker answers it
+is 3 + 1 s until they have let go, and 2 s to leave the group: a process has 8 s after SIGTERM."""
 
 CANCEL_S = 2.0
 """What they may take after that to let go of what they hold."""

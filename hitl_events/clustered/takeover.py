@@ -46,8 +46,9 @@ ASK_AFTER = timedelta(seconds=10)
 """After a takeover: the owner before begins no `once` step later than 5 s after its commit, and
 who waits for the answer of its target has some seconds more."""
 
-DRAIN_S = 3.0
-"""What running steps may take to end and be recorded by us when the partition goes."""
+DRAIN_S = 2.0
+"""What running steps may take to end and be recorded by us when the partition goes: it stands still
+for as long, and what takes longer is reported to the next owner."""
 
 POLL_S = 1.0
 
