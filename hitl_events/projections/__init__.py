@@ -1,0 +1,1 @@
+"""What readers are told, row by row: folds of events, pure; where rows are kept is not known."""
