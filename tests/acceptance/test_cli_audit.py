@@ -1,4 +1,4 @@
-"""The auditor's commands: explain, replay, verify, export, import, dead letters."""
+"""The auditor's commands: audit, explain, replay, verify, export, import, dead letters."""
 
 from __future__ import annotations
 
@@ -40,6 +40,69 @@ def test_explain_tells_a_gate_from_its_events(console: Console) -> None:
     assert any("unknown_verdict" in each["statement"] for each in closed["why"])
     assert (waiting["gate_id"], waiting["verdict"], waiting["winner"]) == ("r-2.3", "pending", None)
     assert "eve" in console.hitl("explain", "r-1.3").out
+
+
+def test_audit_lists_who_decided_what_and_what_was_refused(console: Console) -> None:
+    """The decisions of a period in every format, the refused attempts beside them."""
+    decision, attempt = console.json("audit")
+    console.hitl("audit", "-o", "audit.html")
+    wrote = console.json("audit", "--decider", "anna", "-o", "audit.csv")
+    text = (console.folder / "audit.csv").read_text(encoding="utf-8")
+
+    assert (decision["type"], decision["verdict"], decision["decided_by"]) == (
+        "decision",
+        "approve",
+        "anna",
+    )
+    assert (attempt["reason"], attempt["decided_by"]) == ("unknown_verdict", "eve")
+    assert (attempt["gate_id"], decision["gate_id"]) == ("r-1.3", "r-1.3")
+    assert "perhaps by eve" in console.hitl("audit").out
+    assert [
+        json.loads(line) for line in console.hitl("audit", "--format", "jsonl").out.split("\n")[:2]
+    ] == [decision, attempt]
+    assert (wrote, len(text.splitlines())) == (
+        {"file": "audit.csv", "decisions": 1, "attempts": 1},
+        3,
+    )
+    assert "</html>" in (console.folder / "audit.html").read_text(encoding="utf-8")
+    assert console.json("audit", "--until", "2020-01-01") == []
+
+
+def test_an_audit_is_the_same_at_a_desk(console: Console, tmp_path: Path) -> None:
+    """Everything comes from the events: an imported export gives the same page, byte for byte."""
+    page = console.hitl("audit", "--format", "html").out
+    console.json("export", "-o", "audit.jsonl")
+    elsewhere = ("--dir", str(tmp_path / "desk"))
+    console.json("import", "audit.jsonl", *elsewhere)
+
+    assert console.hitl("audit", "--format", "html", *elsewhere).out == page
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        (("--since", "yesterday"), "as --since, found 'yesterday'"),
+        (("--since", "2026-02-02", "--until", "2026-02-01"), "--since before"),
+        (("--verdict", ""), "as --verdict"),
+        (("--format", "xml"), "as --format"),
+        (("--format", "csv", "--json"), "add -o FILE"),
+        (("-o", "recipes.py"), "--force"),
+        (("--from-topic",), "beside --from-topic"),
+    ],
+)
+def test_a_wrong_filter_is_one_line(template: Console, wrong: tuple[str, ...], told: str) -> None:
+    """Exit 2 and what was expected; nothing on stdout that could be taken for a report."""
+    said = template.hitl("audit", *wrong)
+
+    assert (said.code, told in said.err) == (2, True)
+    assert "DECIDED" not in said.out
+
+
+def test_an_audit_without_a_log_is_no_empty_report(template: Console) -> None:
+    """A mistyped folder must not read as if nothing had ever been decided."""
+    said = template.hitl("audit", "--dir", "nowhere", "--format", "csv")
+
+    assert (said.code, said.out) == (5, "")
 
 
 def test_replay_finds_the_first_step_that_differs(console: Console) -> None:

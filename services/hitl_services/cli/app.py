@@ -34,6 +34,7 @@ _COMMANDS = (
     looking.runs,
     acting.cancel,
     acting.unblock,
+    auditing.audit,
     auditing.explain,
     auditing.replay,
     auditing.verify,

@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import tempfile
-from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
-from typing import IO
 
 from hitl_events.audit.export import End, export_line, spelt
-from hitl_events.errors import HitlError, InvalidInput
+from hitl_services.cli.files import Write, written
 from hitl_services.cli.opening import opened
 from hitl_services.cli.progress import progress
 from hitl_services.cli.screen import Screen
@@ -19,8 +14,6 @@ from hitl_services.cli.settings import Settings
 from hitl_services.cli.store import Store
 from hitl_services.failure import DONE
 from hitl_services.text import counted, quoted
-
-Write = Callable[[bytes], object]
 
 
 def to_stdout(screen: Screen, settings: Settings, run_ids: tuple[str, ...]) -> int:
@@ -40,14 +33,7 @@ def to_file(
     screen: Screen, settings: Settings, run_ids: tuple[str, ...], output: str, *, force: bool
 ) -> int:
     """Write the file whole or not at all."""
-    path = Path(output)
-    if path.exists() and not force:
-        raise InvalidInput(f"expected a new file, found {quoted(output)}; replace it with --force")
-    try:
-        end = _written(path, lambda write: _exported(screen, settings, run_ids, write))
-    except OSError as error:
-        message = f"expected to write the file {quoted(output)}, found: {error.strerror}"
-        raise HitlError(f"{message}; nothing of it was kept") from None
+    end = written(output, lambda write: _exported(screen, settings, run_ids, write), force=force)
     summed = end.to_json()
     runs, events = summed["runs"], summed["events"]
     if settings.json:
@@ -56,26 +42,6 @@ def to_file(
     said = f"{counted(runs, 'run')}, {counted(events, 'event')} in {quoted(output)}"
     screen.page([[("exported", "bold green"), f"  {said}"]])
     return DONE
-
-
-def _written(path: Path, fill: Callable[[Write], End]) -> End:
-    """A file beside the place that takes it once it is full and on disk."""
-    with tempfile.NamedTemporaryFile(
-        dir=path.absolute().parent, prefix=path.name, delete=False
-    ) as new:
-        try:
-            end = fill(new.write)
-            _to_disk(new.file)
-            Path(new.name).replace(path)
-        except BaseException:
-            Path(new.name).unlink(missing_ok=True)
-            raise
-    return end
-
-
-def _to_disk(file: IO[bytes]) -> None:
-    file.flush()
-    os.fsync(file.fileno())
 
 
 def _exported(screen: Screen, settings: Settings, run_ids: tuple[str, ...], write: Write) -> End:

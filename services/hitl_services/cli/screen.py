@@ -54,6 +54,11 @@ class Screen:
         """Whether somebody sees stderr while it is written."""
         return sys.stderr is not None and sys.stderr.isatty()  # None: a closed descriptor
 
+    @property
+    def ascii_only(self) -> bool:
+        """Whether stdout can not hold every text; what is not ASCII must be written otherwise."""
+        return self._out.encoding.lower() not in {"utf-8", "utf8"}
+
     def shield(self) -> None:
         """From here on only this screen writes to stdout; file descriptor 1 is stderr.
 
@@ -69,8 +74,7 @@ class Screen:
 
     def document(self, held: object) -> None:
         """The one JSON document."""
-        ascii_only = self._out.encoding.lower() not in {"utf-8", "utf8"}
-        text = json.dumps(held, ensure_ascii=ascii_only, indent=2)
+        text = json.dumps(held, ensure_ascii=self.ascii_only, indent=2)
         self.write(f"{harmless_json(text)}\n")
 
     def page(self, lines: Iterable[Line]) -> None:

@@ -82,22 +82,26 @@ class Store:
     ) -> AsyncIterator[tuple[RunId, Sequence[bytes]]]:
         """The named runs with their record values, all if none is named, by their start.
 
-        `UnknownRun` comes before the first of them.
+        `UnknownRun` comes before the first of them. All runs are read in pieces: their number does
+        not count in memory, the longest of them does.
         """
-        wanted = set(run_ids)
-        positions = [
-            [each for each in piece if not wanted or each.run_id in wanted]
-            async for piece in self.positions()
-        ]
-        known = {each.run_id for piece in positions for each in piece}
-        for run_id in run_ids:
-            if run_id not in known:
-                raise UnknownRun(run_id)
-        for piece in positions:
+        named = await self._positions_of(run_ids) if run_ids else None
+        async for piece in self.log.positions() if named is None else _one_piece(named):
             for some in _portions(piece):
                 loaded = await self.log.load([position.run_id for position in some])
                 for position in some:
                     yield position.run_id, loaded[position.run_id]
+
+    async def _positions_of(self, run_ids: Collection[str]) -> list[RunPosition]:
+        wanted = set(run_ids)
+        found = [
+            each async for piece in self.log.positions() for each in piece if each.run_id in wanted
+        ]
+        known = {each.run_id for each in found}
+        for run_id in run_ids:
+            if run_id not in known:
+                raise UnknownRun(run_id)
+        return found
 
     def outcome(self, events: Sequence[Event]) -> Outcome:
         """The outcome after these events."""
@@ -141,6 +145,10 @@ def start_of(events: Sequence[Event]) -> RunStarted:
         where = f"run {first.run_id!r}"
         raise CorruptLog(where, f"expected RunStarted first, found {type(first).__name__}")
     return first
+
+
+async def _one_piece(positions: Sequence[RunPosition]) -> AsyncIterator[Sequence[RunPosition]]:
+    yield positions
 
 
 def _portions(positions: Sequence[RunPosition]) -> list[list[RunPosition]]:

@@ -1,4 +1,4 @@
-"""`hitl explain`, `replay`, `verify`, `export`, `import`."""
+"""`hitl audit`, `explain`, `replay`, `verify`, `export`, `import`."""
 
 from __future__ import annotations
 
@@ -16,6 +16,59 @@ _Runs = Annotated[
     list[str] | None,
     typer.Argument(metavar="RUN...", help="All, if none is named.", show_default=False),
 ]
+
+
+_Output = Annotated[
+    str | None, typer.Option("--output", "-o", metavar="FILE", help="Default: stdout.")
+]
+_Force = Annotated[bool, typer.Option("--force", help="Replace FILE if it is there.")]
+_WHEN = "A date, a time, or (ago) 7d; UTC."
+
+
+def audit(  # noqa: PLR0913, PLR0917 - the options of the command
+    recipe: Annotated[str | None, typer.Option(metavar="R", help="Only of this recipe.")] = None,
+    gate: Annotated[str | None, typer.Option(metavar="NAME", help="Only at this gate.")] = None,
+    decider: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Only by this one, as is claimed.")
+    ] = None,
+    verdict: Annotated[
+        str | None, typer.Option(metavar="V", help="Only with this verdict.")
+    ] = None,
+    since: Annotated[str | None, typer.Option(metavar="T", help=_WHEN)] = None,
+    until: Annotated[
+        str | None, typer.Option(metavar="T", help="The end; of a date all of that day.")
+    ] = None,
+    format: Annotated[  # noqa: A002 - the name of the option
+        str | None,
+        typer.Option(
+            metavar="table|csv|jsonl|html",
+            help="Default: what FILE ends with, or table.",
+            show_default=False,
+        ),
+    ] = None,
+    output: _Output = None,
+    force: _Force = False,
+    from_topic: FromTopic = False,
+) -> Work:
+    """List the decisions of a period: who, when, what.
+
+    Beside each what was refused at its gate, and why.
+    """
+
+    def work(screen: Screen, settings: Settings) -> int:
+        from hitl_services.cli import audit as audited, values
+
+        check_from_topic(settings, from_topic=from_topic)
+        if format is not None:
+            values.choice(format, "--format", audited.FORMATS)
+        asked = audited.Asked(
+            recipe=recipe, gate=gate, decider=decider, verdict=verdict, since=since, until=until
+        )
+        if output is None:
+            return audited.to_screen(screen, settings, asked, format)
+        return audited.to_file(screen, settings, asked, format, (output, force))
+
+    return work
 
 
 def explain(
@@ -83,10 +136,8 @@ def export(
     format: Annotated[  # noqa: A002 - the name of the option
         str, typer.Option(metavar="jsonl", help="One line for each event.")
     ] = "jsonl",
-    output: Annotated[
-        str | None, typer.Option("--output", "-o", metavar="FILE", help="Default: stdout.")
-    ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace FILE if it is there.")] = False,
+    output: _Output = None,
+    force: _Force = False,
 ) -> Work:
     """Export histories for an audit.
 

@@ -1,0 +1,1 @@
+"""Reports for people and their tools: rows as CSV, JSON lines and pages. Pure."""
