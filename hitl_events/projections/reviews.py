@@ -11,7 +11,7 @@ from typing import Any
 
 from hitl_events.domain import canonical
 from hitl_events.domain.events import Event, GatePaused, RunStarted, StepCompleted, StepFailed
-from hitl_events.domain.values import iso, value
+from hitl_events.domain.values import digest, iso, value
 from hitl_events.errors import ImpossibleHistory, InvalidInput
 from hitl_events.projections.decisions import DecisionRow
 from hitl_events.projections.ledger import Ledger
@@ -60,6 +60,11 @@ class Review:
     input: bytes
     steps: tuple[StepBefore, ...]
     decisions: tuple[DecisionRow, ...]
+
+    @property
+    def is_as_digested(self) -> bool:
+        """True if the draft is the one of which the event has the digest."""
+        return digest(self.draft) == self.pause.draft_digest
 
     def to_json(self) -> dict[str, Any]:
         """The row of the pause, with draft, data schema, input, steps and decisions before it."""

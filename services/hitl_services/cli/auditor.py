@@ -1,4 +1,4 @@
-"""`hitl explain`, `replay` and `show --diff`: what the events of a run say about it."""
+"""`hitl explain` and `replay`: what the events of a run say about it."""
 
 from __future__ import annotations
 
@@ -6,21 +6,18 @@ import asyncio
 import re
 from collections.abc import Iterator, Sequence
 
-from hitl_events.audit.diff import Change, difference, unified
 from hitl_events.audit.explain import Explanation, explain as explained
 from hitl_events.audit.replay import Replayed, replay_run
 from hitl_events.domain.events import Event
 from hitl_events.domain.evolve import fold
-from hitl_events.domain.outcome import as_json, refused
+from hitl_events.domain.outcome import refused
 from hitl_events.domain.refusals import Rejection
 from hitl_events.domain.token import Claim
-from hitl_events.domain.trace import trace
 from hitl_events.domain.values import RunId
 from hitl_events.errors import InvalidInput
 from hitl_events.recipes.book import Book
 from hitl_events.runtime.watchdog import Watchdog
 from hitl_services.cli.answer import shown
-from hitl_services.cli.display import summary
 from hitl_services.cli.opening import opened
 from hitl_services.cli.pages import STYLES
 from hitl_services.cli.progress import progress
@@ -29,15 +26,11 @@ from hitl_services.cli.settings import Settings
 from hitl_services.cli.store import Store, start_of, token_keys
 from hitl_services.failure import DIVERGED, DONE, one_line
 from hitl_services.modules import load_recipes
-from hitl_services.text import counted, harmless, harmless_lines, quoted, wrapped
+from hitl_services.text import counted, harmless, quoted, wrapped
 
 _SHOWN_MAX = 100
 """Runs on a page that do not fit: the first ones tell what was changed."""
-_LINES_MAX = 20
 _SEQ = re.compile(r"[0-9]{1,18}")
-_NOT_ON_PAGE = ("$.token", "$.seq", "$.pause_kind")
-_KIND_STYLES = {"added": "green", "removed": "red", "changed": "yellow"}
-_SIGN_STYLES = {"+": "green", "-": "red", "@": "cyan"}
 
 
 def explain(screen: Screen, settings: Settings, named: str) -> int:
@@ -151,69 +144,3 @@ def _replay_page(replayed: Sequence[Replayed], wrong: Sequence[Replayed]) -> Ite
 def _said(each: Replayed) -> str:
     at = "" if each.at_seq is None else f", event {each.at_seq}"
     return f"run {each.run_id}{at}: {each.message}"
-
-
-def show_diff(screen: Screen, settings: Settings, run_id: str, between: tuple[int, int]) -> int:
-    """What changed in the outcome from one event to another."""
-    with opened(screen, settings, [run_id]) as store:
-        events = asyncio.run(store.history(run_id))
-    for seq in between:
-        if seq > len(events):
-            raise InvalidInput(f"expected events from 1 to {len(events)}, found {seq} in --diff")
-    first, second = (store.outcome(events[:seq]).to_json() for seq in between)
-    del first["trace"], second["trace"]
-    changes = difference(first, second)
-    low, high = sorted(between)
-    entries = trace(events[low:high])
-    if settings.json:
-        screen.document(
-            {
-                "run_id": run_id,
-                "from": between[0],
-                "to": between[1],
-                "changes": [change.to_json() for change in changes],
-                "trace": [as_json(entry) for entry in entries],
-            }
-        )
-        return DONE
-    told = [change for change in changes if not _is_dull(change)]
-    screen.page(_diff_page(run_id, between, told, screen.width))
-    return DONE
-
-
-def _is_dull(change: Change) -> bool:
-    """What follows from another change on the page: a gate that is (no longer) open."""
-    held = change.after if change.before is None else change.before
-    pending = isinstance(held, dict) and "gate.pending" in held.values()
-    return pending or change.path.startswith(_NOT_ON_PAGE)
-
-
-def _diff_page(
-    run_id: str, between: tuple[int, int], changes: Sequence[Change], width: int
-) -> Iterator[Line]:
-    yield [("run ", "bold"), (run_id, "bold"), f"  from event {between[0]} to {between[1]}"]
-    for change in changes:
-        yield []
-        yield [(change.kind, _KIND_STYLES[change.kind]), "  ", harmless(change.path[2:])]
-        if isinstance(change.before, str) and isinstance(change.after, str) and _is_long(change):
-            yield from _text_diff(change.before, change.after)
-            continue
-        yield from _side("-", change.before, width)
-        yield from _side("+", change.after, width)
-
-
-def _side(sign: str, held: object, width: int) -> Iterator[Line]:
-    """What was there before, or is after; nothing for nothing."""
-    if held is not None:
-        for line in summary(held, width=width - 4, lines_max=_LINES_MAX):
-            yield ["  ", (f"{sign} {line}", _SIGN_STYLES[sign])]
-
-
-def _is_long(change: Change) -> bool:
-    return "\n" in change.before or "\n" in change.after
-
-
-def _text_diff(before: str, after: str) -> Iterator[Line]:
-    # the first two lines name the files of a patch
-    for line in harmless_lines(unified(before, after).rstrip("\n"))[2:]:
-        yield ["  ", (line, _SIGN_STYLES.get(line[:1], ""))]

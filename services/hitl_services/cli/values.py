@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import BinaryIO
 
@@ -84,3 +85,12 @@ def choice(text: str, option: str, known: tuple[str, ...]) -> str:
     if text not in known:
         raise InvalidInput(f"expected {' or '.join(known)} as {option}, found {quoted(text)}")
     return text
+
+
+def at_most_one(given: Mapping[str, object]) -> None:
+    """Options of which each says by itself what is wanted."""
+    found = [option for option, held in given.items() if held is not None]
+    if len(found) > 1:
+        *some, last = given
+        wanted = f"{', '.join(some)} and {last}"
+        raise InvalidInput(f"expected one of {wanted}, found {' and '.join(found)}")

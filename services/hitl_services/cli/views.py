@@ -19,6 +19,7 @@ from hitl_services.cli.display import in_a_line
 from hitl_services.cli.opening import opened
 from hitl_services.cli.pages import STYLES, OutcomePage
 from hitl_services.cli.progress import progress
+from hitl_services.cli.review_page import review_details
 from hitl_services.cli.rows import STATUSES, OpenGate, RunRow, row_of
 from hitl_services.cli.screen import Line, Screen
 from hitl_services.cli.settings import Settings
@@ -144,6 +145,8 @@ def show(screen: Screen, settings: Settings, run_id: str, at: int | None) -> int
     now = SystemClock().now() if at is None else events[at - 1].recorded_at
     page = OutcomePage(outcome, now=now, width=screen.width, repeated=settings.repeated)
     screen.page(page.full())
+    if at is not None:
+        screen.page(review_details(events[:at], screen.width))
     return DONE
 
 

@@ -48,9 +48,21 @@ def pending(
 def show(
     run_id: _RunId,
     at: Annotated[str | None, typer.Option(metavar="SEQ", help="As it was at this event.")] = None,
+    time: Annotated[
+        str | None,
+        typer.Option(metavar="T", help="As it was then: a date, a time, or (ago) 7d; UTC."),
+    ] = None,
+    gate: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME[:ROUND]", help="What was shown for review when this gate opened."
+        ),
+    ] = None,
     diff: Annotated[
         tuple[str, str] | None,
-        typer.Option(metavar="A B", help="What changed from event A to event B."),
+        typer.Option(
+            metavar="A B", help="What changed from event A to B, or from round NAME:1 to NAME:2."
+        ),
     ] = None,
     from_topic: FromTopic = False,
 ) -> Work:
@@ -58,18 +70,21 @@ def show(
 
     def work(screen: Screen, settings: Settings) -> int:
         check_from_topic(settings, from_topic=from_topic)
-        from hitl_events.errors import InvalidInput
         from hitl_services.cli import values, views
 
-        if at is not None and diff is not None:
-            raise InvalidInput("expected one of --at and --diff, found both")
-        if diff is None:
-            seq = None if at is None else values.number(at, "--at")
-            return views.show(screen, settings, run_id, seq)
-        from hitl_services.cli import auditor
+        values.at_most_one({"--at": at, "--time": time, "--gate": gate, "--diff": diff})
+        if diff is not None:
+            from hitl_services.cli import differ
 
-        before, after = (values.number(text, "--diff") for text in diff)
-        return auditor.show_diff(screen, settings, run_id, (before, after))
+            return differ.show_diff(screen, settings, run_id, diff)
+        if gate is not None or time is not None:
+            from hitl_services.cli import reviewer
+
+            if gate is not None:
+                return reviewer.show_gate(screen, settings, run_id, gate)
+            return reviewer.show_time(screen, settings, run_id, time or "")
+        seq = None if at is None else values.number(at, "--at")
+        return views.show(screen, settings, run_id, seq)
 
     return work
 
