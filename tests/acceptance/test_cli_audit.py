@@ -32,7 +32,7 @@ def test_explain_tells_a_gate_from_its_events(console: Console) -> None:
     """By token or by gate id: verdict, winner, and a sentence with its event for each why."""
     closed, waiting = console.json("explain", "r-1.3"), console.json("explain", console.token)
 
-    assert set(closed) == {"gate_id", "verdict", "why", "winner"}
+    assert set(closed) == {"gate_id", "verdict", "why", "winner", "proof"}
     assert (closed["verdict"], closed["winner"]["decided_by"]) == ("approved", "anna")
     assert [set(each) for each in closed["why"]] == [{"statement", "run_id", "seq"}] * len(
         closed["why"]

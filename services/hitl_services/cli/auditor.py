@@ -6,7 +6,7 @@ import asyncio
 import re
 from collections.abc import Iterator, Sequence
 
-from hitl_events.audit.explain import Explanation, explain as explained
+from hitl_events.audit.explain import Explanation, Statement, explain as explained
 from hitl_events.audit.replay import Replayed, replay_run
 from hitl_events.domain.events import Event
 from hitl_events.domain.evolve import fold
@@ -30,6 +30,8 @@ from hitl_services.text import counted, harmless, quoted, wrapped
 
 _SHOWN_MAX = 100
 """Runs on a page that do not fit: the first ones tell what was changed."""
+_SEQ_WIDTH = 8
+_BECAUSE = "  - "
 _SEQ = re.compile(r"[0-9]{1,18}")
 
 
@@ -85,9 +87,19 @@ def _explanation(explanation: Explanation, width: int) -> Iterator[Line]:
     verdict = explanation.verdict
     yield [("gate ", "bold"), explanation.gate_id, "  ", (verdict, STYLES.get(verdict, "bold"))]
     for each in explanation.why:
-        head, *rest = wrapped(harmless(each.statement), width - 8)
-        yield [(f"{each.seq:>6}  ", "dim"), head]
-        yield from (["        ", line] for line in rest)
+        yield from _statement(each, "", width)
+
+
+def _statement(each: Statement, mark: str, width: int) -> Iterator[Line]:
+    """A sentence beside the event behind it; what it rests on one step further in."""
+    style = "dim" if mark else ""
+    indent = " " * len(mark)
+    head, *rest = wrapped(harmless(each.statement), width - _SEQ_WIDTH - len(mark))
+    yield [(f"{each.seq:>6}  {mark}", "dim"), (head, style)]
+    for line in rest:
+        yield [" " * _SEQ_WIDTH, indent, (line, style)]
+    for ground in each.because:
+        yield from _statement(ground, f"{indent}{_BECAUSE}", width)
 
 
 def replay(screen: Screen, settings: Settings, run_ids: tuple[str, ...], *, strict: bool) -> int:
