@@ -238,6 +238,24 @@ def test_views_are_folded_from_the_topic(filled: Console, runs: list[Played]) ->
     assert (explained["gate_id"], explained["verdict"]) == ("z-3.3", "pending")
 
 
+def test_an_audit_is_folded_from_the_topic(filled: Console) -> None:
+    """Decisions of all partitions in the order of the starts; reviews and their rounds."""
+    listed = filled.json("audit", "--from-topic")
+    some = filled.hitl("audit", "--verdict", "deny", "--format", "csv").out
+    (page,) = filled.json("show", "z-3", "--gate", "review")["reviews"]
+    then = filled.json("show", "r-1", "--time", page["opened_at"])
+    same = filled.json("show", "r-1", "--diff", "review:1", "review")
+
+    assert [(row["run_id"], row["verdict"], row["channel"]) for row in listed] == [
+        ("r-1", "approve", "runtime"),
+        ("a-2", "approve", "runtime"),
+    ]
+    assert len(some.splitlines()) == 1
+    assert (page["gate_id"], page["status"], page["draft"]["title"]) == ("z-3.3", "pending", "z-3")
+    assert then["run_id"] == "r-1"
+    assert same["changes"] == []
+
+
 def test_what_is_not_there_is_told_as_ever(filled: Console) -> None:
     """An unknown run and a forged token are exit 1, as in a data directory."""
     unknown = filled.hitl("trace", "nobody", "--json")
