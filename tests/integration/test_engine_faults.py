@@ -84,7 +84,7 @@ def test_a_frozen_engine_appends_nothing_when_it_wakes(world: World) -> None:
             world.start("one")
         world.serves(*ENGINES)
 
-    load.audited()
+    load.audited(frozen=True)
 
 
 def _wakes(world: World) -> None:
