@@ -91,6 +91,7 @@ class World:
     def put_code(self, index: int) -> None:
         """Deploy the recipe as it was first (0), or as it was changed (1)."""
         self.history.say("deploys code", index)
+        self.outliving = []  # they ran in processes with the code before, which are replaced
         self._used.add(index)
         self.oracle.code_was_changed = self.codes_used > 1
         self.code = self.codes[index]
