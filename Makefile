@@ -82,7 +82,7 @@ $(DEV_STAMP): $(RUN_STAMP)
 # dev.lock decides the versions; run.lock is the part of it that a run needs, kafka.lock that of the
 # Dockerfile. No lock names an address.
 compile = $(VENV)/lock/bin/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 \
-	--generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock'
+	--generate-hashes --custom-compile-command 'make lock'
 lock:
 	@$(PYTHON) -m venv $(VENV)/lock
 	@$(VENV)/lock/bin/python -m pip --disable-pip-version-check install --quiet uv==$(UV_VERSION)

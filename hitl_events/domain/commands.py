@@ -84,18 +84,12 @@ class UnblockRun:
 
 
 @value
-class StepReported:
-    """How an attempt of a step ended whose process had lost the partition meanwhile.
+class StepEnd:
+    """How an attempt of a step ended: `output` (canonical JSON), or `error` and `message`.
 
-    `output` is canonical JSON, None where it failed (`error`, `message`); `retry_in` says that it
-    is to be tried again. `asked`: the recipe waits for the step, set by who has its code; an
-    attempt that stands in no event can not be known otherwise.
+    `retry_in` says that it is to be tried again.
     """
 
-    run_id: RunId
-    kind: str
-    step: str
-    occurrence: int
     attempt: int
     args_digest: bytes
     duration_us: int
@@ -103,6 +97,20 @@ class StepReported:
     error: str = ""
     message: str = ""
     retry_in: timedelta | None = None
+
+
+@value
+class StepReported(StepEnd):
+    """The end of an attempt whose process had lost the partition meanwhile.
+
+    `asked`: the recipe waits for the step, set by who has its code; an attempt that stands in no
+    event can not be known otherwise.
+    """
+
+    run_id: RunId
+    kind: str
+    step: str
+    occurrence: int
     asked: bool = False
     command_id: str
     origin: Origin

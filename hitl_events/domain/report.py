@@ -1,11 +1,16 @@
-"""Ruling on the end of a step that another owner of the partition had begun (DESIGN 4.8)."""
+"""The end of a step: its event, and the ruling on one that another owner had begun (DESIGN 4.8)."""
 
 from __future__ import annotations
 
-from hitl_events.domain.commands import StepReported
+from datetime import datetime
+
+from hitl_events.domain.commands import StepEnd, StepReported
 from hitl_events.domain.events import Event, GateClosed, StepCompleted, StepFailed
 from hitl_events.domain.refusals import Rejection, Repeat
 from hitl_events.domain.state import RunState, StepKey, uncertain_gate, under_way
+from hitl_events.domain.values import maker
+
+_new_completed = maker(StepCompleted)
 
 
 def process_report(
@@ -24,8 +29,10 @@ def process_report(
     cancelled = run.phase != "active" and command.kind == "step"
     if cancelled or not known or not under_way(run, key, command.attempt):
         return Repeat(seq=run.seq)
+    since = max(command.origin.arrived_at, run.recorded_at)
+    end = step_end(key, command, None if command.retry_in is None else since + command.retry_in)
     question = answered(run, key)
-    return (_end(run, command),) if question is None else (question, _end(run, command))
+    return (end,) if question is None else (question, end)
 
 
 def answered(run: RunState, key: StepKey) -> GateClosed | None:
@@ -37,25 +44,26 @@ def answered(run: RunState, key: StepKey) -> GateClosed | None:
     return GateClosed(gate=paused.gate, occurrence=paused.occurrence, reason="superseded")
 
 
-def _end(run: RunState, command: StepReported) -> Event:
-    if command.output is not None:
-        return StepCompleted(
-            step=command.step,
-            occurrence=command.occurrence,
-            kind=command.kind,
-            attempt=command.attempt,
-            args_digest=command.args_digest,
-            output=command.output,
-            duration_us=command.duration_us,
+def step_end(key: StepKey, ended: StepEnd, retry_at: datetime | None) -> StepCompleted | StepFailed:
+    """The event that says so; one that failed is tried again at `retry_at` (None: it is not)."""
+    kind, step, occurrence = key
+    if ended.output is not None:
+        return _new_completed(
+            step=step,
+            occurrence=occurrence,
+            kind=kind,
+            attempt=ended.attempt,
+            args_digest=ended.args_digest,
+            output=ended.output,
+            duration_us=ended.duration_us,
         )
-    since = max(command.origin.arrived_at, run.recorded_at)
     return StepFailed(
-        step=command.step,
-        occurrence=command.occurrence,
-        kind=command.kind,
-        attempt=command.attempt,
-        args_digest=command.args_digest,
-        error=command.error,
-        message=command.message,
-        retry_at=None if command.retry_in is None else since + command.retry_in,
+        step=step,
+        occurrence=occurrence,
+        kind=kind,
+        attempt=ended.attempt,
+        args_digest=ended.args_digest,
+        error=ended.error,
+        message=ended.message,
+        retry_at=retry_at,
     )

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TypeAlias
 
-from hitl_events.domain.commands import Command, Decide
+from hitl_events.domain.commands import Command, Decide, StepEnd
 from hitl_events.domain.refusals import Refused
 from hitl_events.domain.requests import StepRequest
 from hitl_events.domain.state import StepKey
@@ -29,21 +29,11 @@ class Submission:
 
 
 @value
-class StepReport:
-    """How an attempt of a step ended: `output` (canonical JSON), or `error` and `message`.
-
-    `retry_in` says that it is to be tried again; `uncertain` that nobody knows whether it happened.
-    """
+class StepReport(StepEnd):
+    """An attempt ended, as its process says; `uncertain`: nobody knows whether it happened."""
 
     run_id: RunId
     key: StepKey
-    attempt: int
-    args_digest: bytes
-    duration_us: int
-    output: bytes | None = None
-    error: str = ""
-    message: str = ""
-    retry_in: timedelta | None = None
     uncertain: bool = False
 
 

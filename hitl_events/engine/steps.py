@@ -23,7 +23,7 @@ from hitl_events.domain.reconcile import (
     RECONCILE_PREFIX,
     VERDICTS,
 )
-from hitl_events.domain.report import answered
+from hitl_events.domain.report import answered, step_end
 from hitl_events.domain.requests import StepRequest
 from hitl_events.domain.state import StepKey, uncertain_gate
 from hitl_events.domain.values import digest, maker
@@ -38,7 +38,6 @@ _DATA_SCHEMA = canonical.dumps(
 SHOWN_ARGS_BYTES_MAX = 64 * 1024
 """Arguments shown to who has to say whether a step happened; larger ones are named by digest."""
 
-_new_completed = maker(StepCompleted)
 _new_start = maker(StepStart)
 
 
@@ -96,35 +95,14 @@ class Steps:
         if report.uncertain:
             self._ask(active, report.key, report.attempt, now)
             return True
-        kind, step, occurrence = report.key
         question = answered(active.run, report.key)
         if question is not None:  # by an owner in between, who did not know that it runs here
             active.record(question, now, self._tools.codec)
         if report.output is not None:
             active.requests.pop(report.key, None)
-            event: Event = _new_completed(
-                step=step,
-                occurrence=occurrence,
-                kind=kind,
-                attempt=report.attempt,
-                args_digest=report.args_digest,
-                output=report.output,
-                duration_us=report.duration_us,
-            )
-        else:
-            again = report.retry_in if active.run.phase == "active" or kind == "undo" else None
-            since = max(now, active.run.recorded_at)
-            event = StepFailed(
-                step=step,
-                occurrence=occurrence,
-                kind=kind,
-                attempt=report.attempt,
-                args_digest=report.args_digest,
-                error=report.error,
-                message=report.message,
-                retry_at=None if again is None else since + again,
-            )
-        active.record(event, now, self._tools.codec)
+        again = report.retry_in if active.run.phase == "active" or report.key[0] == "undo" else None
+        retry_at = None if again is None else max(now, active.run.recorded_at) + again
+        active.record(step_end(report.key, report, retry_at), now, self._tools.codec)
         return True
 
     def _ask(self, active: ActiveRun, key: StepKey, attempt: int, now: datetime) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -268,12 +268,11 @@ class Runner:
         with outside_of_tasks():
             turn = engine.take(inputs, self._clock.now())
         began_s = self._clock.monotonic_s()
-        try:
+        with ExitStack() as undo:
+            undo.callback(engine.drop)  # the outcome is unknown then; the log knows
             if not turn.empty:
                 await self._log.append(turn.batch)
-        except BaseException:
-            engine.drop()  # the outcome is unknown; the log knows
-            raise
+            undo.pop_all()
         self._queue.extendleft(reversed(turn.deferred))
         for start in turn.starts:
             steps.begin(start, began_s)

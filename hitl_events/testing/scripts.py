@@ -155,14 +155,17 @@ def _steps(act: Act) -> list[StepAct]:
             return []
 
 
+_SHELL = "expected a shell that plays the script, found one that"
+
+
 def work(given: object) -> object:
     """The function of every step; a shell that plays scripts says itself what came of it."""
-    raise NotImplementedError(given)
+    raise AssertionError(f"{_SHELL} does {given!r}")
 
 
 def take_back(output: object) -> object:
     """The undo of every step that has one."""
-    raise NotImplementedError(output)
+    raise AssertionError(f"{_SHELL} undoes {output!r}")
 
 
 def _deaf(_: str) -> Callable[[str], None]:

@@ -7,7 +7,6 @@ import logging
 import signal
 import sys
 import threading
-import time
 
 from hitl_events.errors import LogUnavailable
 from hitl_services.health import Health
@@ -38,8 +37,7 @@ async def clinging(context: Context) -> None:
 
 async def standing(context: Context) -> None:
     """Never gives the event loop back."""
-    while True:
-        time.sleep(0.05)  # sleep: it is the defect
+    threading.Event().wait()
 
 
 async def threaded(context: Context) -> None:

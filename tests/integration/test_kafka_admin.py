@@ -9,6 +9,7 @@ import pytest
 from hitl_events.adapters.kafka.admin import Admin, Difference
 from hitl_events.adapters.kafka.topics import Topics
 from hitl_events.errors import InvalidInput, LogUnavailable, TopicDiffers, UnknownTopic
+from tests.integration.engine import wait_until
 from tests.integration.kafka_made import settings_of
 from tests.kafka.client import KafkaException, NotPublished, publish
 from tests.kafka.cluster import Cluster
@@ -74,9 +75,7 @@ async def test_creating_is_safe_to_repeat(broker: Cluster, prefix: str) -> None:
             group.create_task(create())
     theirs = broker.client().admin
     theirs.delete_topic(f"{prefix}.replies")
-    async with asyncio.timeout(30):
-        while f"{prefix}.replies" in theirs.topics():
-            await asyncio.sleep(0)
+    wait_until(lambda: f"{prefix}.replies" not in theirs.topics(), "the topic goes")
     async with Admin(settings) as admin:
         with pytest.raises(UnknownTopic, match="replies"):
             await admin.partitions()

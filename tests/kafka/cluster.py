@@ -9,6 +9,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 from tests.kafka.client import Client
@@ -119,11 +120,10 @@ def open_cluster(
     cluster = Cluster(bootstrap, ours, security)
     cluster.tls_bootstrap = _addresses(shape, lambda ports: ports.tls)
     cluster.mutual_bootstrap = _addresses(shape, lambda ports: ports.mutual)
-    try:
+    with ExitStack() as undo:  # also at Ctrl-C: a half-started cluster has no owner
+        undo.callback(cluster.stop)
         cluster.start()
-    except BaseException:  # also Ctrl-C: a half-started cluster has no owner
-        cluster.stop()
-        raise
+        undo.pop_all()
     return cluster
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Self
+from typing import Any
 
 import aiokafka.errors as driver
 from aiokafka.admin import NewTopic
@@ -12,6 +12,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from hitl_events.adapters.kafka.bounded import CALL_S, START_S, STOP_S, Bounded
 from hitl_events.adapters.kafka.clients import new_admin
+from hitl_events.adapters.kafka.opening import Opening
 from hitl_events.adapters.kafka.settings import KafkaSettings
 from hitl_events.adapters.kafka.topics import (
     PARTITIONS_DEFAULT,
@@ -66,7 +67,7 @@ class TopicState:
     differences: tuple[Difference, ...] = ()
 
 
-class Admin:
+class Admin(Opening):
     """Topics of one prefix. `async with Admin(settings) as admin`."""
 
     def __init__(self, settings: KafkaSettings) -> None:
@@ -75,17 +76,9 @@ class Admin:
         self._bounded = Bounded(settings)
         self._client: Any = None
 
-    async def __aenter__(self) -> Self:
+    async def _connect(self) -> None:
         self._client = new_admin(self._settings)
-        try:
-            await self._call(self._client.start(), "connect", within_s=START_S)
-        except BaseException:
-            await self.stop()
-            raise
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.stop()
+        await self._call(self._client.start(), "connect", within_s=START_S)
 
     async def stop(self) -> None:
         """Close it in bounded time; never raises."""

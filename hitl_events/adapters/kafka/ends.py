@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Self
+from typing import Any
 
 from aiokafka.structs import TopicPartition
 
@@ -11,6 +11,7 @@ from hitl_events.adapters.kafka.bounded import START_S, STOP_S, Bounded
 from hitl_events.adapters.kafka.clients import new_consumer
 from hitl_events.adapters.kafka.dropping import drop_consumer
 from hitl_events.adapters.kafka.metadata import know
+from hitl_events.adapters.kafka.opening import Opening
 from hitl_events.adapters.kafka.records import Place
 from hitl_events.adapters.kafka.settings import KafkaSettings
 from hitl_events.adapters.kafka.trouble import Doing
@@ -18,7 +19,7 @@ from hitl_events.adapters.kafka.trouble import Doing
 Offsets = dict[Place, int]
 
 
-class Ends:
+class Ends(Opening):
     """Asks for offsets; one serves a process, and any number of callers at the same time.
 
     It needs DESCRIBE on the topics. `async with Ends(settings) as ends`.
@@ -30,17 +31,12 @@ class Ends:
         self._committed: Any = None
         self._uncommitted: Any = None
 
-    async def __aenter__(self) -> Self:
-        try:
-            self._committed = await self._started("read_committed")
-            self._uncommitted = await self._started("read_uncommitted")
-        except BaseException:
-            await self.stop()
-            raise
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.stop()
+    async def _connect(self) -> None:
+        self._committed = new_consumer(self._settings, "read_committed")
+        self._uncommitted = new_consumer(self._settings, "read_uncommitted")
+        for consumer in (self._committed, self._uncommitted):
+            doing = Doing(what="connect", about="cluster")
+            await self._bounded.call(consumer.start(), doing, within_s=START_S)
 
     async def stop(self) -> None:
         """Close it in bounded time; never raises."""
@@ -60,16 +56,6 @@ class Ends:
     async def first(self, places: Iterable[Place]) -> Offsets:
         """The first offsets that are still there."""
         return await self._ask("beginning_offsets", self._committed, list(places))
-
-    async def _started(self, isolation_level: str) -> Any:
-        consumer = new_consumer(self._settings, isolation_level)
-        doing = Doing(what="connect", about="cluster")
-        try:
-            await self._bounded.call(consumer.start(), doing, within_s=START_S)
-        except BaseException:
-            await drop_consumer(consumer, within_s=STOP_S)
-            raise
-        return consumer
 
     async def _ask(self, name: str, consumer: Any, places: list[Place]) -> Offsets:
         await know(consumer._client, self._bounded, places)  # noqa: SLF001 - else a denied topic is a time-out

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Self
+from typing import Any
 
 from aiokafka.structs import TopicPartition
 
@@ -12,6 +12,7 @@ from hitl_events.adapters.kafka.clients import new_consumer
 from hitl_events.adapters.kafka.dropping import drop_consumer
 from hitl_events.adapters.kafka.headers import headers_of
 from hitl_events.adapters.kafka.metadata import know
+from hitl_events.adapters.kafka.opening import Opening
 from hitl_events.adapters.kafka.records import Place, Stored
 from hitl_events.adapters.kafka.settings import KafkaSettings
 from hitl_events.adapters.kafka.trouble import Doing
@@ -23,7 +24,7 @@ _PIECE_RECORDS = 2_000
 _REACH = Doing(what="reach the brokers", about="the cluster")
 
 
-class Follower:
+class Follower(Opening):
     """One reader: `follow` says from where, `take` gives what has come since, in order by place.
 
     `async with Follower(settings) as follower`.
@@ -34,18 +35,10 @@ class Follower:
         self._bounded = Bounded(settings)
         self._consumer: Any = None
 
-    async def __aenter__(self) -> Self:
-        """Connect; what is in the way is told within `REACH_S`."""
+    async def _connect(self) -> None:
+        """What is in the way is told within `REACH_S`."""
         self._consumer = new_consumer(self._settings, "read_committed")
-        try:
-            await self._bounded.call(self._consumer.start(), _REACH, within_s=REACH_S)
-        except BaseException:
-            await self.stop()
-            raise
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.stop()
+        await self._bounded.call(self._consumer.start(), _REACH, within_s=REACH_S)
 
     async def stop(self) -> None:
         """Close it in bounded time; never raises."""

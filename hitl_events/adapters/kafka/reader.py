@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Sequence
-from typing import Any, Self
+from typing import Any
 
 from aiokafka.structs import TopicPartition
 
@@ -13,6 +13,7 @@ from hitl_events.adapters.kafka.clients import new_consumer
 from hitl_events.adapters.kafka.dropping import drop_consumer
 from hitl_events.adapters.kafka.headers import headers_of
 from hitl_events.adapters.kafka.metadata import know
+from hitl_events.adapters.kafka.opening import Opening
 from hitl_events.adapters.kafka.records import Place, Stored
 from hitl_events.adapters.kafka.settings import KafkaSettings
 from hitl_events.adapters.kafka.trouble import Doing
@@ -26,7 +27,7 @@ _LOOK_MS = 20
 """How long the end may go unnoticed where markers, which are no records, stand before it."""
 
 
-class Reader:
+class Reader(Opening):
     """One connection for reading; one read at a time. `async with Reader(settings) as reader`."""
 
     def __init__(self, settings: KafkaSettings) -> None:
@@ -34,18 +35,10 @@ class Reader:
         self._bounded = Bounded(settings)
         self._consumer: Any = None
 
-    async def __aenter__(self) -> Self:
+    async def _connect(self) -> None:
         self._consumer = new_consumer(self._settings, "read_committed")
-        try:
-            doing = Doing(what="connect", about="cluster")
-            await self._bounded.call(self._consumer.start(), doing, within_s=START_S)
-        except BaseException:
-            await self.stop()
-            raise
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.stop()
+        doing = Doing(what="connect", about="cluster")
+        await self._bounded.call(self._consumer.start(), doing, within_s=START_S)
 
     async def stop(self) -> None:
         """Close it in bounded time; never raises."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any
 
 from hitl_events.adapters.kafka.bounded import STOP_S, Bounded
 from hitl_events.adapters.kafka.clients import new_producer
 from hitl_events.adapters.kafka.dropping import drop_producer
 from hitl_events.adapters.kafka.follower import REACH_S
+from hitl_events.adapters.kafka.opening import Opening
 from hitl_events.adapters.kafka.records import Outgoing
 from hitl_events.adapters.kafka.settings import KafkaSettings
 from hitl_events.adapters.kafka.trouble import Doing
@@ -17,7 +18,7 @@ SEND_S = 8.0
 _REACH = Doing(what="reach the brokers", about="the cluster")
 
 
-class Sender:
+class Sender(Opening):
     """One producer without transactions; after an error it is to be stopped, not used again."""
 
     def __init__(self, settings: KafkaSettings) -> None:
@@ -25,17 +26,9 @@ class Sender:
         self._settings = settings
         self._producer: Any = None
 
-    async def __aenter__(self) -> Self:
+    async def _connect(self) -> None:
         self._producer = new_producer(self._settings, None)
-        try:
-            await self._bounded.call(self._producer.start(), _REACH, within_s=REACH_S)
-        except BaseException:
-            await self.stop()
-            raise
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.stop()
+        await self._bounded.call(self._producer.start(), _REACH, within_s=REACH_S)
 
     async def send(self, record: Outgoing) -> int:
         """Its offset once it is acknowledged. After an error it may be in the topic or not."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import AsyncExitStack, ExitStack, suppress
 from typing import Any
 
 from aiokafka.structs import TopicPartition
@@ -91,13 +91,12 @@ class TransactionalWriter:
             _retry_quickly()
         self._producer = new_producer(self._settings, self.transactional_id)
         doing = self._doing("take over")
-        try:
+        async with AsyncExitStack() as undo:
+            undo.push_async_callback(self.stop)
+            undo.push(self._fail)
             await self._bounded.call(self._take_over(), doing, within_s=START_S)
             await know(self._producer.client, self._bounded, places, "WRITE")
-        except BaseException as error:
-            self._fail(error)
-            await self.stop()
-            raise
+            undo.pop_all()
 
     async def transaction(
         self, records: Sequence[Outgoing], consumed: Consumed | None = None
@@ -110,15 +109,15 @@ class TransactionalWriter:
         batches = Batches(self._producer, records)  # `RecordTooLarge` before anything is sent
         if not records and (consumed is None or not consumed.offsets):
             return ()
+        call, doing = self._transact(batches, consumed), self._doing("write to")
         try:
-            return await self._bounded.call(
-                self._transact(batches, consumed), self._doing("write to"), within_s=self._within_s
-            )
-        except BaseException as error:
-            self._fail(error)
-            if isinstance(error, LogUnavailable) and not isinstance(error, AccessDenied):
-                raise OutcomeUnknown(f"{error} (whether it was recorded is not known)") from error
+            with ExitStack() as stack:
+                stack.push(self._fail)
+                return await self._bounded.call(call, doing, within_s=self._within_s)
+        except AccessDenied:
             raise
+        except LogUnavailable as error:
+            raise OutcomeUnknown(f"{error} (whether it was recorded is not known)") from error
 
     async def close_dangling(
         self, mine: Sequence[Place], ends: Ends, shared: Sequence[Place] = ()
@@ -185,13 +184,10 @@ class TransactionalWriter:
 
     async def _end_at(self, places: Sequence[Place]) -> None:
         self._check_usable()
-        try:
-            await self._bounded.call(
-                self._mark(places), self._doing("end what is open of"), within_s=self._within_s
-            )
-        except BaseException as error:
-            self._fail(error)
-            raise
+        doing = self._doing("end what is open of")
+        with ExitStack() as stack:
+            stack.push(self._fail)
+            await self._bounded.call(self._mark(places), doing, within_s=self._within_s)
 
     async def _mark(self, places: Sequence[Place]) -> None:
         """A transaction without records: nothing but its markers."""
@@ -216,9 +212,11 @@ class TransactionalWriter:
             raise Fenced(f"{message}was fenced: give the partition up and join the group again")
         raise LogUnavailable(f"{message}failed, is slow or was stopped: take the partition again")
 
-    def _fail(self, error: BaseException) -> None:
-        self._dead = True
-        self.fenced = self.fenced or isinstance(error, Fenced)
+    def _fail(self, _: object, error: BaseException | None, __: object) -> None:
+        """At the end of a block: whatever ended it early ends us."""
+        if error is not None:
+            self._dead = True
+            self.fenced = self.fenced or isinstance(error, Fenced)
 
     def _doing(self, verb: str) -> Doing:
         return Doing(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Callable, Generator, Iterable, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -66,15 +66,17 @@ class LogFile:
     def transaction(self) -> Generator[None, None, None]:
         """All of the writes inside or none; only one such at a time over all processes."""
         self.rows("BEGIN IMMEDIATE")
-        try:
+        with ExitStack() as undo:
+            undo.callback(self._roll_back)
             yield
             self.rows("COMMIT")
-        except BaseException:
-            # If the rollback fails as well, SQLite undoes the rest when it closes.
-            with suppress(sqlite3.Error):
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
-            raise
+            undo.pop_all()
+
+    def _roll_back(self) -> None:
+        """If it fails as well, SQLite undoes the rest when it closes."""
+        with suppress(sqlite3.Error):
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
 
     def decoded(self, table: str, rows: Iterable[Any], read: Callable[[Any], _T]) -> list[_T]:
         """The rows as values; `CorruptLog` where one is not what we write."""

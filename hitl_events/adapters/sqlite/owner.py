@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 
 from hitl_events.adapters.lock import FileLock
@@ -36,13 +37,12 @@ class Owner:
         refuse_if_imported(self._file)
         if not self._lock.try_acquire():
             return False
-        try:
+        with ExitStack() as undo:
+            undo.callback(self.release)
             with self._file.transaction():
                 self._file.rows(_NEXT_EPOCH)
                 self._epoch = int(self._file.row(_META)[0])
-        except BaseException:
-            self.release()
-            raise
+            undo.pop_all()
         return True
 
     def release(self) -> None:

@@ -7,7 +7,7 @@ then steps and answers.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeVar
 
@@ -168,12 +168,11 @@ class Owner:
         self._follow(turn)
 
     def _commit(self, turn: Turn) -> None:
-        try:
+        with ExitStack() as undo:
+            undo.callback(self.engine.drop)
             if not turn.empty:
                 done(self.log.append(turn.batch))
-        except BaseException:
-            self.engine.drop()
-            raise
+            undo.pop_all()
         self._around.committed(self, turn)
 
     def _begin(self, starts: Sequence[StepStart]) -> None:

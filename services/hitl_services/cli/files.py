@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, TypeAlias, TypeVar
 
@@ -31,16 +32,16 @@ def written(output: str, fill: Callable[[Write], _T], *, force: bool) -> _T:
 
 
 def _beside(path: Path, fill: Callable[[Write], _T]) -> _T:
-    with tempfile.NamedTemporaryFile(
-        dir=path.absolute().parent, prefix=path.name, delete=False
-    ) as new:
-        try:
-            given = fill(new.write)
-            _to_disk(new.file)
-            Path(new.name).replace(path)
-        except BaseException:
-            Path(new.name).unlink(missing_ok=True)
-            raise
+    folder = path.absolute().parent
+    with (
+        tempfile.NamedTemporaryFile(dir=folder, prefix=path.name, delete=False) as new,
+        ExitStack() as undo,
+    ):
+        undo.callback(Path(new.name).unlink, missing_ok=True)
+        given = fill(new.write)
+        _to_disk(new.file)
+        Path(new.name).replace(path)
+        undo.pop_all()
     return given
 
 

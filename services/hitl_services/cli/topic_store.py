@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Collection, Generator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from hitl_events.adapters.kafka.settings import KafkaSettings
 from hitl_events.client.spool import Spool
@@ -65,13 +65,12 @@ async def _read(
     screen: Screen, cluster: KafkaSettings, run_ids: Collection[str] | None, *, hints: bool
 ) -> Spool:
     spool = Spool()
-    try:
+    with ExitStack() as undo:
+        undo.callback(spool.close)
         async with EventTopic.open(cluster, run_ids, hints=hints) as topic:
             await _fill(screen, topic, spool, run_ids)
         spool.fold()
-    except BaseException:
-        spool.close()
-        raise
+        undo.pop_all()
     return spool
 
 
