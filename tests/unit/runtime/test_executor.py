@@ -1,5 +1,7 @@
 import asyncio
 import threading
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from typing import Any
 
@@ -185,12 +187,13 @@ async def test_closing_does_not_wait_for_threads(steps: Steps) -> None:
         await asyncio.wait([task])
 
 
-async def test_what_waits_for_a_thread_begins_no_more_once_it_was_let_go(
+@asynccontextmanager
+async def _no_thread_is_free(
     steps: Steps, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Its partition may have another owner, which has the result by the time a thread is free."""
+) -> AsyncGenerator[asyncio.TaskGroup]:
+    """The only one is at work in a step `first` until the block ends; all is over then."""
     monkeypatch.setattr(module, "THREADS_MAX", 1)
-    go, began, ran = threading.Event(), asyncio.Event(), list[str]()
+    go, began = threading.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
 
     def first() -> None:
@@ -200,13 +203,23 @@ async def test_what_waits_for_a_thread_begins_no_more_once_it_was_let_go(
     async with asyncio.timeout(20), asyncio.TaskGroup() as group:
         group.create_task(steps.executor.run(steps.start(first), 0.0))
         await began.wait()
+        yield group
+        go.set()
+
+
+async def test_what_waits_for_a_thread_begins_no_more_once_it_was_let_go(
+    steps: Steps, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its partition may have another owner, which has the result by the time a thread is free."""
+    ran: list[str] = []
+
+    async with _no_thread_is_free(steps, monkeypatch) as group:
         queued = group.create_task(
             steps.executor.run(steps.start(lambda: ran.append(""), name="s"), 0.0)
         )
         await asyncio.sleep(0)
         assert [key[1] for _, key in steps.executor.begun] == ["first"]
         steps.executor.let_go()
-        go.set()
 
     assert queued.done()
     assert ran == []
@@ -218,22 +231,13 @@ async def test_a_once_step_that_waited_too_long_for_a_thread_is_uncertain(
     steps: Steps, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Somebody may be asked about it by then, so it does not begin."""
-    monkeypatch.setattr(module, "THREADS_MAX", 1)
-    go, began, ran = threading.Event(), asyncio.Event(), list[str]()
-    loop = asyncio.get_running_loop()
-
-    def first() -> None:
-        loop.call_soon_threadsafe(began.set)
-        go.wait(20)
-
+    ran: list[str] = []
     late = steps.start(lambda: ran.append(""), name="s", once=True)
-    async with asyncio.timeout(20), asyncio.TaskGroup() as group:
-        group.create_task(steps.executor.run(steps.start(first), 0.0))
-        await began.wait()
+
+    async with _no_thread_is_free(steps, monkeypatch) as group:
         group.create_task(steps.executor.run(late, 0.0))
         await asyncio.sleep(0)
         steps.clock.advance(module.ONCE_START_S_MAX + 1)
-        go.set()
 
     assert ran == []
     assert [report.uncertain for report in steps.reports if report.key[1] == "s"] == [True]

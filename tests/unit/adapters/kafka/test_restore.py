@@ -75,14 +75,6 @@ async def world(tmp_path: Path) -> World:
     return found
 
 
-@pytest.fixture
-def other(tmp_path: Path) -> Generator[StateFile]:
-    """The state file of another machine, which is new."""
-    found = StateFile.open(tmp_path / "other.state", IDENTITY, CODEC)
-    yield found
-    found.close()
-
-
 async def test_a_level_file_reads_nothing(world: World) -> None:
     """Who died idle begins again at once."""
     found = await world.owner.take_over()

@@ -16,7 +16,6 @@ from hitl_events.testing import ManualClock
 from hitl_events.testing.checks.samples import Story
 from tests.unit.adapters.committed import (
     CODEC,
-    IDENTITY,
     OWNED,
     CommittedLog,
     Owner,
@@ -85,14 +84,6 @@ async def world(tmp_path: Path) -> World:
     found = World(tmp_path)
     await found.write()
     return found
-
-
-@pytest.fixture
-def other(tmp_path: Path) -> Generator[StateFile]:
-    """The state file of another machine, which is new."""
-    found = StateFile.open(tmp_path / "other.state", IDENTITY, CODEC)
-    yield found
-    found.close()
 
 
 async def test_nothing_goes_before_its_time(world: World) -> None:

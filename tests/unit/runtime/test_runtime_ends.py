@@ -1,0 +1,232 @@
+"""The runtime at its edges: callers that go, code that does not fit, and the end."""
+
+import asyncio
+import gc
+import threading
+from typing import Any
+
+import pytest
+
+from hitl_events import Run, StepError, recipe
+from hitl_events.errors import LogUnavailable
+from tests.unit.runtime.conftest import Place
+from tests.unit.runtime.played import echo, gated, until_status, until_story
+from tests.unit.world import story
+
+
+async def test_a_waiting_caller_may_be_cancelled(place: Place) -> None:
+    """The call ends at once, the run goes on, and others still get their answers."""
+    hold = asyncio.Event()
+
+    async def step() -> str:
+        await hold.wait()
+        return "done"
+
+    @recipe("slow", version="1")
+    async def slow(run: Run, input: Any) -> Any:
+        return await run.step(step)
+
+    async with place.open(slow) as runtime:
+        call = asyncio.create_task(runtime.run("slow", run_id="a"))
+        other = asyncio.create_task(runtime.run("slow", run_id="a"))
+        await until_status(runtime, "a", "running")
+        call.cancel()
+        await asyncio.wait([call])
+        assert call.cancelled()
+        hold.set()
+        outcome = await other
+
+    assert outcome.artefact["result"] == "done"
+
+
+async def test_a_run_can_be_cancelled_while_its_step_runs(place: Place) -> None:
+    """Cancelling waits for the step that runs, and then the run is over for all who wait."""
+    hold, begun = asyncio.Event(), asyncio.Event()
+
+    async def step() -> None:
+        begun.set()
+        await hold.wait()
+
+    @recipe("slow", version="1")
+    async def slow(run: Run, input: Any) -> Any:
+        await run.step(step)
+
+    async with place.open(slow) as runtime:
+        call = asyncio.create_task(runtime.run("slow", run_id="a"))
+        await begun.wait()
+        cancelling = asyncio.create_task(runtime.cancel("a", "why"))
+        await until_story(runtime, "a", "CancelRequested")
+        hold.set()
+        both = await asyncio.gather(call, cancelling)
+
+    assert [one.diagnostics[0].code for one in both] == ["run.cancelled"] * 2
+
+
+async def test_unblocking_what_goes_on_answers(place: Place) -> None:
+    """Unblocking a paused run gives its outcome, of nobody a refusal."""
+    async with place.open(gated) as runtime:
+        await runtime.run("r", 1, run_id="a")
+        async with asyncio.timeout(10):
+            paused = await runtime.unblock("a")
+            nobody = await runtime.unblock("nobody")
+
+    assert paused.status == "paused"
+    assert nobody.diagnostics[0].code == "command.unknown_run"
+
+
+async def test_a_given_handle_is_started_in_its_version(place: Place) -> None:
+    """Passing a handle starts that version, also where a later one is registered."""
+
+    def version(number: str) -> Any:
+        @recipe("v", version=number)
+        async def body(run: Run, input: Any) -> Any:
+            return number
+
+        return body
+
+    one, two = version("1"), version("2")
+    async with place.open(one, two) as runtime:
+        outcomes = [await runtime.run(one), await runtime.run(one, run_id="x")]
+        named = await runtime.run("v")
+
+    assert [outcome.artefact["result"] for outcome in (*outcomes, named)] == ["1", "1", "2"]
+
+
+async def test_an_unknown_recipe_lists_those_there_are(place: Place) -> None:
+    """The refusal names what is registered."""
+    async with place.open(gated) as runtime:
+        outcome = await runtime.run("nobody")
+
+    assert outcome.diagnostics[0].code == "command.unknown_recipe"
+    assert "r (version 1)" in outcome.diagnostics[0].message
+
+
+@pytest.mark.parametrize("strict", [False, True])
+async def test_changed_arguments_block_under_strict_diagnostics(
+    place: Place, *, strict: bool
+) -> None:
+    """By default the recorded output is taken, under strict the run blocks."""
+
+    def made(argument: int) -> Any:
+        @recipe("c", version="1")
+        async def body(run: Run, input: Any) -> Any:
+            await run.step(echo, argument)
+            return (await run.gate("g")).verdict
+
+        return body
+
+    async with place.open(made(1)) as runtime:
+        paused = await runtime.run("c")
+    diagnostics = "strict" if strict else "default"
+    async with place.open(made(2), diagnostics=diagnostics) as runtime:
+        outcome = await runtime.decide(paused.token or "", "approve")
+
+    if strict:
+        assert [one.code for one in outcome.diagnostics] == ["recipe.changed_arguments"]
+    else:
+        assert outcome.artefact["result"] == "approve"
+
+
+async def test_a_recipe_has_no_hand_on_the_runners_task(place: Place) -> None:
+    """`asyncio.timeout` and `current_task` in a recipe fail that recipe, nothing else."""
+
+    @recipe("hand", version="1")
+    async def hand(run: Run, input: Any) -> Any:
+        async with asyncio.timeout(0.001):
+            await run.gate("g")
+
+    async with place.open(hand, gated) as runtime:
+        outcome = await runtime.run("hand")
+        other = await runtime.run("r")
+
+    assert outcome.diagnostics[0].code == "recipe.failed"
+    assert other.status == "paused"
+
+
+async def test_an_error_in_the_users_block_is_that_error(place: Place) -> None:
+    """What is raised inside `async with Runtime.open` leaves it as it is."""
+    with pytest.raises(KeyError, match="mine"):
+        async with place.open(gated) as runtime:
+            await runtime.run("r")
+            raise KeyError("mine")
+
+
+async def test_a_closed_runtime_says_so(place: Place) -> None:
+    """A call after the end is an error and does not hang."""
+    async with place.open(gated) as runtime:
+        pass
+    async with asyncio.timeout(10):
+        with pytest.raises(LogUnavailable, match="closed"):
+            await runtime.run("r")
+
+
+async def test_closing_leaves_nothing_behind(
+    place: Place, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Callers that are cut get LogUnavailable; no task, thread or unheard exception stays."""
+    hang = asyncio.Event()
+
+    @recipe("slow", version="1")
+    async def slow(run: Run, input: Any) -> Any:
+        await run.step(hang.wait, name="hang")
+
+    async with place.open(slow, gated, drain_s=0) as runtime:
+        calls = [asyncio.create_task(runtime.run("slow")) for _ in range(3)]
+        forgotten = asyncio.create_task(runtime.run("slow"))
+        await runtime.run("r")
+        forgotten.cancel()
+    found = await asyncio.gather(*calls, forgotten, return_exceptions=True)
+    gc.collect()
+
+    assert [type(error) for error in found] == [LogUnavailable] * 3 + [asyncio.CancelledError]
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+    assert not [thread for thread in threading.enumerate() if thread.name == "hitl-watchdog"]
+    assert caplog.records == []
+
+
+async def test_events_are_read_in_order(place: Place) -> None:
+    """`events` gives what is recorded, `outcome` folds it, of nobody there is nothing."""
+    async with place.open(gated) as runtime:
+        await runtime.run("r", run_id="a")
+        events = [event async for event in runtime.events("a")]
+        nobody = await runtime.outcome("nobody")
+
+    assert story(events) == ["RunStarted", "StepCompleted draft", "GatePaused g"]
+    assert (nobody.status, nobody.run_id) == ("error", None)
+
+
+async def test_a_step_may_use_the_runtime(place: Place) -> None:
+    """A step can start another run and wait for it; the loop is not held up."""
+
+    @recipe("outer", version="1")
+    async def outer(run: Run, input: Any) -> Any:
+        async def start() -> Any:
+            return (await runtime.run("inner", 5)).artefact["result"]
+
+        return await run.step(start)
+
+    @recipe("inner", version="1")
+    async def inner(run: Run, input: Any) -> Any:
+        return await run.step(echo, input)
+
+    async with place.open(outer, inner) as runtime, asyncio.timeout(10):
+        outcome = await runtime.run("outer")
+
+    assert outcome.artefact["result"] == 5
+
+
+async def test_what_a_step_raises_is_caught_in_the_recipe(place: Place) -> None:
+    """A StepError reaches the recipe with the type and text of the cause."""
+
+    def broken() -> None:
+        raise ValueError("no")
+
+    @recipe("catch", version="1")
+    async def catch(run: Run, input: Any) -> Any:
+        try:
+            await run.step(broken)
+        except StepError as error:
+            return [error.error, error.message]
+
+    async with place.open(catch) as runtime:
+        assert (await runtime.run("catch")).artefact["result"] == ["ValueError", "no"]
