@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from typing import Self
 
-from hitl_events.engine.inputs import StepReport
 from hitl_events.ports import Clock
 from hitl_events.runtime.bench import Bench, Tell
 
@@ -41,7 +40,7 @@ class Benches:
         if end is not None:
             end.cancel()
         if partition not in self._benches:
-            self._benches[partition] = Bench(self._group, self._clock, self._ended_alone)
+            self._benches[partition] = Bench(self._group, self._clock, self._alone)
         return self._benches[partition]
 
     def left(self, partition: int) -> None:
@@ -54,9 +53,6 @@ class Benches:
             return
         loop = asyncio.get_running_loop()
         self._ends[partition] = loop.call_later(self._outlive_s, self._close, partition)
-
-    def _ended_alone(self, report: StepReport) -> None:
-        self._alone(report)
 
     def _close(self, partition: int) -> None:
         end = self._ends.pop(partition, None)

@@ -93,9 +93,9 @@ class World:
             each.signal(signal.SIGTERM)
         assert [each.ended() for each in ending] == [0] * len(ending)
 
-    def unclean(self, spared: tuple[str, ...] = ()) -> list[str]:
+    def unclean(self) -> list[str]:
         """What engines said of what they left open or forgot, or of a defect; all there were."""
-        return [line for each in self._all for line in unclean(each.said, spared)]
+        return [line for each in self._all for line in unclean(each.said)]
 
     # the world outside
 
@@ -150,19 +150,14 @@ class World:
 
 
 @contextmanager
-def world_of(
-    cluster: Cluster, prefix: str, folder: Path, spared: tuple[str, ...] = ()
-) -> Generator[World]:
-    """Topics and no engine yet. In the end all that run get SIGTERM and leave nothing behind.
-
-    Lines with one of the `spared` do not count.
-    """
+def world_of(cluster: Cluster, prefix: str, folder: Path) -> Generator[World]:
+    """Topics and no engine yet. In the end all that run get SIGTERM and leave nothing behind."""
     with ExitStack() as stack:
         world = World(cluster, prefix, folder, stack)
         asyncio.run(made(settings_of(cluster, prefix), PARTITIONS))
         yield world
         world.terminate()
-        told = world.unclean(spared)
+        told = world.unclean()
         assert not told, "\n".join(told)
 
 

@@ -8,7 +8,7 @@ from random import Random
 import pytest
 
 from tests.integration.counts import BROKER_KILLS, FREEZES, KILLS, LEADER_KILLS
-from tests.integration.engine import LEFT_BY_DRIVER, wait_until
+from tests.integration.engine import wait_until
 from tests.integration.engines import PARTITIONS, World, world_of
 from tests.integration.load import WAVE, Load
 from tests.kafka.cluster import Cluster
@@ -20,14 +20,14 @@ COORDINATORS = ("__transaction_state", "__consumer_offsets")
 @pytest.fixture
 def world(broker: Cluster, prefix: str, tmp_path: Path) -> Generator[World]:
     """Topics, and no engine yet."""
-    with world_of(broker, prefix, tmp_path, LEFT_BY_DRIVER) as made:
+    with world_of(broker, prefix, tmp_path) as made:
         yield made
 
 
 @pytest.fixture
 def replicated(three_nodes: Cluster, prefix: str, tmp_path: Path) -> Generator[World]:
     """The same on three nodes."""
-    with world_of(three_nodes, prefix, tmp_path, LEFT_BY_DRIVER) as made:
+    with world_of(three_nodes, prefix, tmp_path) as made:
         yield made
 
 

@@ -8,7 +8,7 @@ driver's producer (0.14, as it is pinned) for that one purpose.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -21,14 +21,17 @@ async def drop_producer(producer: Any, *, within_s: float) -> None:
     task = producer._sender.sender_task  # noqa: SLF001 - nobody else can end it
     if task is not None:
         await _ended(task, within_s)
-    await _left_ended(producer._sender, within_s)  # noqa: SLF001 - as above
+    await _left_ended([producer._sender], within_s)  # noqa: SLF001 - as above
     await _bounded(producer.client.close(), within_s)
     _hush(producer)
 
 
 async def drop_consumer(consumer: Any, *, within_s: float) -> None:
-    """As far as the driver's `stop()` gets in its time; the connections are closed then."""
+    """As far as the driver's `stop()` gets in its time; the rest is ended, and then closed."""
     await _bounded(consumer.stop(), within_s)
+    # what reads on opens new connections, which nobody would close
+    owners = [consumer._fetcher, consumer._coordinator]  # noqa: SLF001 - stop() may not get there
+    await _left_ended([each for each in owners if each is not None], within_s)
     await _bounded(consumer._client.close(), within_s)  # noqa: SLF001 - stop() may not get there
 
 
@@ -48,9 +51,9 @@ async def _ended(task: asyncio.Task[Any], within_s: float) -> None:
         task.exception()
 
 
-async def _left_ended(sender: Any, within_s: float) -> None:
-    """A sender that was fenced ends at once, and leaves what it had on its way to nobody."""
-    left = [task for task in asyncio.all_tasks() if _is_of(task, sender)]
+async def _left_ended(owners: Sequence[Any], within_s: float) -> None:
+    """What the driver's parts leave to nobody: a sender that was fenced ends amid its requests."""
+    left = [task for task in asyncio.all_tasks() if _is_of(task, owners)]
     for task in left:
         task.cancel()
     if left:
@@ -60,9 +63,9 @@ async def _left_ended(sender: Any, within_s: float) -> None:
             _hear(task)
 
 
-def _is_of(task: asyncio.Task[Any], sender: Any) -> bool:
+def _is_of(task: asyncio.Task[Any], owners: Sequence[Any]) -> bool:
     frame = getattr(task.get_coro(), "cr_frame", None)
-    return frame is not None and frame.f_locals.get("self") is sender
+    return frame is not None and any(frame.f_locals.get("self") is each for each in owners)
 
 
 async def _bounded(call: Awaitable[Any], within_s: float) -> None:

@@ -11,7 +11,7 @@ import pytest
 from aiokafka.errors import ProducerFenced
 from aiokafka.producer.transaction_manager import TransactionManager
 
-from hitl_events.adapters.kafka.dropping import drop_producer
+from hitl_events.adapters.kafka.dropping import drop_consumer, drop_producer
 from hitl_events.adapters.kafka.records import Place
 from hitl_events.adapters.kafka.settings import KafkaSettings
 from hitl_events.adapters.kafka.writer import Consumed, TransactionalWriter
@@ -60,6 +60,37 @@ async def test_a_sender_that_was_fenced_leaves_no_task_behind() -> None:
 
     assert sender.on_its_way.cancelled()
     assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_a_consumer_whose_end_takes_too_long_reads_no_more() -> None:
+    """Its tasks are ended before its connections are closed: they would open new ones."""
+    fetcher = _Fetcher()
+    consumer = SimpleNamespace(
+        _fetcher=fetcher,
+        _coordinator=None,
+        _client=SimpleNamespace(close=fetcher.client_closes),
+        stop=asyncio.Event().wait,
+    )
+
+    await drop_consumer(consumer, within_s=0)
+
+    assert fetcher.fetching.cancelled()
+    assert fetcher.was_over == [True]
+
+
+class _Fetcher:
+    """Reads for ever; notes whether it was over when the client closed."""
+
+    def __init__(self) -> None:
+        self.was_over: list[bool] = []
+        self.fetching = asyncio.create_task(self._fetch())
+
+    async def client_closes(self) -> None:
+        """Of a client."""
+        self.was_over.append(self.fetching.done())
+
+    async def _fetch(self) -> None:
+        await asyncio.Event().wait()
 
 
 class _FencedSender:
