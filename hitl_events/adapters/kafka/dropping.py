@@ -41,6 +41,21 @@ def let_offsets_be(producer: Any) -> None:
         waiter.add_done_callback(_hear)
 
 
+def hear_what_is_left(producer: Any) -> None:
+    """When its sender ends amid requests, their errors are no news: it fails all of them itself.
+
+    One that would be tried again then finds its batch gone, and says so to nobody.
+    """
+    sender = producer._sender  # noqa: SLF001 - see the module's docstring
+
+    def ended(_: asyncio.Task[None]) -> None:
+        for task in asyncio.all_tasks():
+            if _is_of(task, [sender]):
+                task.add_done_callback(_hear)
+
+    sender.sender_task.add_done_callback(ended)
+
+
 async def _ended(task: asyncio.Task[Any], within_s: float) -> None:
     """The first cancellation makes the sender wait for its own tasks, a second one ends those."""
     for _ in range(2):

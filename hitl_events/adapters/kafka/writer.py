@@ -14,7 +14,7 @@ from hitl_events.adapters.kafka.batches import Batches
 from hitl_events.adapters.kafka.bounded import START_S, STOP_S, TRANSACTION_S, Bounded
 from hitl_events.adapters.kafka.clients import new_producer
 from hitl_events.adapters.kafka.coordinator import ended_in_commit
-from hitl_events.adapters.kafka.dropping import drop_producer, let_offsets_be
+from hitl_events.adapters.kafka.dropping import drop_producer, hear_what_is_left, let_offsets_be
 from hitl_events.adapters.kafka.ends import Ends
 from hitl_events.adapters.kafka.metadata import know
 from hitl_events.adapters.kafka.records import Outgoing, Place
@@ -203,6 +203,7 @@ class TransactionalWriter:
         await client.bootstrap()
         self._commit_left = await ended_in_commit(client, self.transactional_id)
         await self._producer.start()
+        hear_what_is_left(self._producer)
 
     def _check_usable(self) -> None:
         if self.usable:

@@ -11,7 +11,11 @@ import pytest
 from aiokafka.errors import ProducerFenced
 from aiokafka.producer.transaction_manager import TransactionManager
 
-from hitl_events.adapters.kafka.dropping import drop_consumer, drop_producer
+from hitl_events.adapters.kafka.dropping import (
+    drop_consumer,
+    drop_producer,
+    hear_what_is_left,
+)
 from hitl_events.adapters.kafka.records import Place
 from hitl_events.adapters.kafka.settings import KafkaSettings
 from hitl_events.adapters.kafka.writer import Consumed, TransactionalWriter
@@ -62,6 +66,23 @@ async def test_a_sender_that_was_fenced_leaves_no_task_behind() -> None:
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
+async def test_a_request_that_outlives_its_sender_is_no_news() -> None:
+    """The driver fails its batch, so that trying it again finds none: the loop hears nothing."""
+    told: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
+    sender = _FencedSender()
+    hear_what_is_left(SimpleNamespace(_sender=sender))
+
+    await asyncio.wait([sender.sender_task])
+    sender.sender_task.exception()
+    sender.refused.set()
+    await asyncio.wait([sender.on_its_way])
+    del sender
+    gc.collect()
+
+    assert told == []
+
+
 async def test_a_consumer_whose_end_takes_too_long_reads_no_more() -> None:
     """Its tasks are ended before its connections are closed: they would open new ones."""
     fetcher = _Fetcher()
@@ -97,6 +118,7 @@ class _FencedSender:
     """As the driver's does it: raises, and forgets its other tasks."""
 
     def __init__(self) -> None:
+        self.refused = asyncio.Event()
         self.on_its_way = asyncio.create_task(self._send())
         self.sender_task = asyncio.create_task(self._run())
 
@@ -104,7 +126,8 @@ class _FencedSender:
         """Of a client: nothing to close."""
 
     async def _send(self) -> None:
-        await asyncio.Event().wait()
+        await self.refused.wait()
+        raise KeyError("a batch that is not pending")
 
     async def _run(self) -> None:
         await asyncio.sleep(0)
