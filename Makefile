@@ -88,7 +88,7 @@ lock:
 	@$(VENV)/lock/bin/python -m pip --disable-pip-version-check install --quiet uv==$(UV_VERSION)
 	$(compile) $(if $(UPGRADE),--upgrade) --all-extras --group dev -o requirements/dev.lock
 	$(compile) $(if $(UPGRADE),--upgrade) --group build -c requirements/dev.lock -o requirements/run.lock
-	$(compile) $(if $(UPGRADE),--upgrade) --group build --extra kafka -c requirements/dev.lock -o requirements/kafka.lock
+	$(compile) $(if $(UPGRADE),--upgrade) --group build --extra kafka --extra postgres -c requirements/dev.lock -o requirements/kafka.lock
 
 clean:
 	rm -rf $(VENV) .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist
