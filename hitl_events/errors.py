@@ -206,6 +206,22 @@ class Fenced(HitlError):
     """Another owner has taken the partition over; this one may append nothing more."""
 
 
+class ReadModelDiffers(HitlError):
+    """The read model was folded from another log, or from events that this one has lost.
+
+    `hitl rebuild` folds it anew.
+    """
+
+    def __init__(self, partition: int, offset: int) -> None:
+        self.partition = partition
+        self.offset = offset
+        super().__init__(
+            f"expected the event at offset {offset} of partition {partition} with which the read "
+            f"model ended, found another or none: this is not the log that was folded, or it lost "
+            f"its tail; run `hitl rebuild`"
+        )
+
+
 class StepError(HitlError):
     """A step of the recipe failed for good: `step`, `error` (class of the cause), `message`."""
 

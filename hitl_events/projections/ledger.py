@@ -39,6 +39,11 @@ class Ledger:
         return (*self._own(run, event), *self._closed(run, closed, event))
 
     @property
+    def run(self) -> RunState | None:
+        """The state after the last event; None before the first. To look at, not to change."""
+        return self._run
+
+    @property
     def pauses(self) -> tuple[PauseRow, ...]:
         """All rounds of all gates as they stand, in the order in which they opened."""
         return tuple(self._pauses.values())

@@ -1,0 +1,1 @@
+"""The read model in a database: one set of tables and queries, for SQLite and for PostgreSQL."""

@@ -1,0 +1,39 @@
+"""What the read model asks of a database; SQLite and PostgreSQL each have one of these."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
+
+
+class Database(Protocol):
+    """One connection. Statements are the same for all, `?` stands for a parameter.
+
+    What the driver raises leaves it as a `LogUnavailable` that names the place.
+    """
+
+    @property
+    def place(self) -> str:
+        """What it is, for messages; no password stands in it."""
+        ...
+
+    def rows(self, sql: str, parameters: Sequence[object] = ()) -> list[Any]:
+        """All rows of a query; its writer bounds them. Of a statement without rows none."""
+        ...
+
+    def stream(self, sql: str, parameters: Sequence[object] = ()) -> Iterator[Any]:
+        """The rows of a query that has many, a piece at a time."""
+        ...
+
+    def change(self, sql: str, parameters: Iterable[Sequence[object]]) -> int:
+        """Run a statement for each tuple of parameters; how many rows it changed in all."""
+        ...
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """All of the writes inside or none."""
+        ...
+
+    def close(self) -> None:
+        """Give the connection back."""
+        ...

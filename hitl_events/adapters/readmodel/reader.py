@@ -1,0 +1,118 @@
+"""Questions to the read model: what is open, which runs there are, what a run was told.
+
+Every query finds its rows by an index; a test looks at the plans.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import field
+from datetime import datetime
+from typing import Any
+
+from hitl_events.adapters.readmodel.database import Database
+from hitl_events.domain.values import RunId, micros, moment, value
+from hitl_events.projections.runs import RunRow
+
+_SELECT_OPEN = """SELECT started.value, paused.value FROM gates
+JOIN events AS started ON started.run_id = gates.run_id AND started.seq = 1
+JOIN events AS paused ON paused.run_id = gates.run_id AND paused.seq = gates.seq
+WHERE gates.closed_seq IS NULL"""
+_OPEN_ORDER = " ORDER BY gates.opened_us, gates.run_id, gates.seq"
+_SELECT_RUNS = """SELECT run_id, recipe, version, status, seq, head, started_us, updated_us,
+open_gates FROM runs"""
+_EVENTS = "SELECT value FROM events WHERE run_id = ? ORDER BY seq"
+_COUNTERS = "SELECT name, label, count FROM counters WHERE count <> 0 ORDER BY name, label"
+_PLACES = "SELECT partition, next_offset FROM places ORDER BY partition"
+
+
+@value
+class OpenPause:
+    """An open gate by the values of the events that tell of it: the run's start, and its own."""
+
+    started: bytes
+    paused: bytes = field(repr=False)
+
+
+class Questions:
+    """The reading half. One connection, one thread at a time."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    def open_pauses(
+        self,
+        *,
+        recipe: str | None = None,
+        until: datetime | None = None,
+        limit: int | None = None,
+    ) -> Sequence[OpenPause]:
+        """The longest waiting first; of a recipe, opened until that time, so many."""
+        sql, given = _SELECT_OPEN, list[object]()
+        if recipe is not None:
+            sql, given = f"{sql} AND gates.recipe = ?", [*given, recipe]
+        if until is not None:
+            sql, given = f"{sql} AND gates.opened_us <= ?", [*given, micros(until)]
+        sql += _OPEN_ORDER
+        if limit is not None:
+            sql, given = f"{sql} LIMIT ?", [*given, limit]
+        rows = self.database.rows(sql, given)
+        return [OpenPause(started=bytes(first), paused=bytes(own)) for first, own in rows]
+
+    def count_open(self) -> int:
+        """How many gates are open."""
+        return self.counters().get(("gates", "open"), 0)
+
+    def runs(
+        self,
+        *,
+        statuses: Sequence[str] | None = None,
+        recipe: str | None = None,
+        limit: int | None = None,
+    ) -> list[RunRow]:
+        """In the order of their start; `limit` keeps the last."""
+        wanted, given = list[str](), list[object]()
+        if statuses is not None:
+            wanted.append(f"status IN ({', '.join('?' * len(statuses))})")
+            given += statuses
+        if recipe is not None:
+            wanted.append("recipe = ?")
+            given.append(recipe)
+        sql = _SELECT_RUNS + (f" WHERE {' AND '.join(wanted)}" if wanted else "")
+        sql += " ORDER BY started_us DESC, run_id DESC"
+        if limit is not None:
+            sql += " LIMIT ?"
+            given.append(limit)
+        return [_run_row(row) for row in self.database.rows(sql, given)][::-1]
+
+    def events(self, run_id: str) -> tuple[bytes, ...]:
+        """The values of a run's events, seq 1 first; none of a run that is not there."""
+        return tuple(bytes(row[0]) for row in self.database.rows(_EVENTS, (run_id,)))
+
+    def counters(self) -> dict[tuple[str, str], int]:
+        """What is counted, by name and label; nothing that is zero."""
+        return {(name, label): count for name, label, count in self.database.rows(_COUNTERS)}
+
+    def places(self) -> dict[int, int]:
+        """How far each partition is folded: the offset that is next."""
+        return dict(self.database.rows(_PLACES))
+
+    def run_ids(self) -> Iterator[RunId]:
+        """All runs, in the order of their ids."""
+        for (run_id,) in self.database.stream("SELECT run_id FROM runs ORDER BY run_id"):
+            yield RunId(run_id)
+
+
+def _run_row(row: Sequence[Any]) -> RunRow:
+    run_id, recipe, version, status, seq, head, started_us, updated_us, open_gates = row
+    return RunRow(
+        run_id=RunId(run_id),
+        recipe=recipe,
+        version=version,
+        status=status,
+        seq=seq,
+        head=bytes(head),
+        started_at=moment(started_us),
+        updated_at=moment(updated_us),
+        open_gates=open_gates,
+    )

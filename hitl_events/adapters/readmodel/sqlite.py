@@ -1,0 +1,126 @@
+"""The read model in a SQLite file: made anew from the log whenever it is lost."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from hitl_events.adapters.readmodel.migrations import migrations
+from hitl_events.adapters.sqlite.file import BUSY_WAIT_S, LogFile
+from hitl_events.adapters.trouble import translated, unavailable
+from hitl_events.errors import LogUnavailable
+
+APPLICATION_ID = 0x6869746D
+"""`hitm` in ASCII: a read model, and no log."""
+_TYPES = {"text": "TEXT", "int": "INTEGER", "blob": "BLOB", "clustered": " WITHOUT ROWID"}
+_CACHE_KIB = 64 * 1024
+_PIECE_ROWS = 500
+_SIDES = ("-wal", "-shm")
+
+
+class SqliteDatabase(LogFile):
+    """`Database` over a file. Power that fails may cost the last pieces: they are folded again."""
+
+    def __init__(self, connection: sqlite3.Connection, path: Path, stamp: tuple[int, int]) -> None:
+        super().__init__(connection, path)
+        self._stamp = stamp
+
+    @property
+    def place(self) -> str:
+        return str(self.path)
+
+    def stream(self, sql: str, parameters: Sequence[object] = ()) -> Iterator[Any]:
+        try:
+            cursor = self._connection.execute(sql, parameters)
+            while rows := cursor.fetchmany(_PIECE_ROWS):
+                yield from rows
+        except sqlite3.Error as error:
+            raise translated(self.path, error) from error
+
+    def is_at_its_path(self) -> bool:
+        """False once another file stands there: a rebuilt one."""
+        try:
+            found = self.path.stat()
+        except OSError:
+            return False
+        return (found.st_dev, found.st_ino) == self._stamp
+
+
+def open_sqlite(path: Path, *, writable: bool = True) -> SqliteDatabase:
+    """The read model at that path; made, and brought to this release's version, if `writable`.
+
+    `LogUnavailable` for what is none, or is of a newer release.
+    """
+    mode = "rwc" if writable else "ro"
+    uri = f"file:{quote(os.fsencode(path.absolute()))}?mode={mode}"
+    try:
+        if writable:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            path.touch(mode=0o600)
+        stat = path.stat()
+    except OSError as error:
+        raise unavailable(path, error) from error
+    try:
+        connection = sqlite3.connect(
+            uri, timeout=BUSY_WAIT_S, isolation_level=None, uri=True, check_same_thread=False
+        )
+    except sqlite3.Error as error:
+        raise translated(path, error) from error
+    try:
+        problem = _prepared(connection, writable=writable)
+        if problem is None:
+            return SqliteDatabase(connection, path, (stat.st_dev, stat.st_ino))
+    except sqlite3.Error as error:
+        connection.close()
+        raise translated(path, error) from error
+    connection.close()
+    raise LogUnavailable(f"expected a read model in {path}, found that {problem}")
+
+
+def discard(path: Path) -> None:
+    """Remove the file and what SQLite keeps beside it."""
+    for side in ("", *_SIDES):
+        with suppress(FileNotFoundError):
+            path.with_name(path.name + side).unlink()
+
+
+def _prepared(connection: sqlite3.Connection, *, writable: bool) -> str | None:
+    connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+    connection.execute("PRAGMA trusted_schema = OFF")
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    known = migrations(_TYPES)
+    is_empty = not connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone()
+    if application != APPLICATION_ID and not (writable and is_empty):
+        return "it is another program's database (or an empty file): name another place"
+    if version > len(known):
+        return f"it has version {version}, newer than the known {len(known)}: upgrade hitl-events"
+    if not writable:
+        connection.execute("PRAGMA query_only = ON")
+        return None if version == len(known) else f"it has the old version {version}: rebuild it"
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = NORMAL")
+    _migrate(connection, known)
+    return None
+
+
+def _migrate(connection: sqlite3.Connection, known: Sequence[Sequence[str]]) -> None:
+    """Forward, in one transaction; of several processes one does it."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        for statements in known[version:]:
+            for statement in statements:
+                connection.execute(statement)
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute(f"PRAGMA user_version = {len(known)}")
+        connection.execute("COMMIT")
+    finally:
+        with suppress(sqlite3.Error):
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
