@@ -34,6 +34,10 @@ class Database(Protocol):
         """All of the writes inside or none."""
         ...
 
+    def snapshot(self) -> AbstractContextManager[None]:
+        """Reads inside see one moment of it, whatever is written meanwhile."""
+        ...
+
     def close(self) -> None:
         """Give the connection back."""
         ...

@@ -18,6 +18,7 @@ _SELECT_OPEN = """SELECT started.value, paused.value FROM gates
 JOIN events AS started ON started.run_id = gates.run_id AND started.seq = 1
 JOIN events AS paused ON paused.run_id = gates.run_id AND paused.seq = gates.seq
 WHERE gates.closed_seq IS NULL"""
+_COUNT_OPEN = "SELECT count(*) FROM gates WHERE gates.closed_seq IS NULL"
 _OPEN_ORDER = " ORDER BY gates.opened_us, gates.run_id, gates.seq"
 _SELECT_RUNS = """SELECT run_id, recipe, version, status, seq, head, started_us, updated_us,
 open_gates FROM runs"""
@@ -48,20 +49,17 @@ class Questions:
         limit: int | None = None,
     ) -> Sequence[OpenPause]:
         """The longest waiting first; of a recipe, opened until that time, so many."""
-        sql, given = _SELECT_OPEN, list[object]()
-        if recipe is not None:
-            sql, given = f"{sql} AND gates.recipe = ?", [*given, recipe]
-        if until is not None:
-            sql, given = f"{sql} AND gates.opened_us <= ?", [*given, micros(until)]
-        sql += _OPEN_ORDER
+        which, given = _open_of(recipe, until)
+        sql = f"{_SELECT_OPEN}{which}{_OPEN_ORDER}"
         if limit is not None:
             sql, given = f"{sql} LIMIT ?", [*given, limit]
         rows = self.database.rows(sql, given)
         return [OpenPause(started=bytes(first), paused=bytes(own)) for first, own in rows]
 
-    def count_open(self) -> int:
-        """How many gates are open."""
-        return self.counters().get(("gates", "open"), 0)
+    def count_open(self, *, recipe: str | None = None, until: datetime | None = None) -> int:
+        """How many gates are open; of a recipe, opened until that time."""
+        which, given = _open_of(recipe, until)
+        return int(self.database.rows(f"{_COUNT_OPEN}{which}", given)[0][0])
 
     def runs(
         self,
@@ -101,6 +99,15 @@ class Questions:
         """All runs, in the order of their ids."""
         for (run_id,) in self.database.stream("SELECT run_id FROM runs ORDER BY run_id"):
             yield RunId(run_id)
+
+
+def _open_of(recipe: str | None, until: datetime | None) -> tuple[str, list[object]]:
+    wanted, given = "", list[object]()
+    if recipe is not None:
+        wanted, given = " AND gates.recipe = ?", [*given, recipe]
+    if until is not None:
+        wanted, given = f"{wanted} AND gates.opened_us <= ?", [*given, micros(until)]
+    return wanted, given
 
 
 def _run_row(row: Sequence[Any]) -> RunRow:

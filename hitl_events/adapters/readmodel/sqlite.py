@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from hitl_events.adapters.readmodel.files import opening
 from hitl_events.adapters.readmodel.migrations import migrations
 from hitl_events.adapters.sqlite.file import BUSY_WAIT_S, LogFile
 from hitl_events.adapters.trouble import translated, unavailable
-from hitl_events.errors import LogUnavailable
+from hitl_events.errors import HitlError, LogUnavailable
 
 APPLICATION_ID = 0x6869746D
 """`hitm` in ASCII: a read model, and no log."""
 _TYPES = {"text": "TEXT", "int": "INTEGER", "blob": "BLOB", "clustered": " WITHOUT ROWID"}
 _CACHE_KIB = 64 * 1024
 _PIECE_ROWS = 500
-_SIDES = ("-wal", "-shm")
+_HEAD_BYTES = 100
+_APPLICATION = slice(68, 72)
+"""Where SQLite keeps the application's id in a file."""
 
 
 class SqliteDatabase(LogFile):
@@ -42,6 +45,15 @@ class SqliteDatabase(LogFile):
         except sqlite3.Error as error:
             raise translated(self.path, error) from error
 
+    @contextmanager
+    def snapshot(self) -> Generator[None, None, None]:
+        self.rows("BEGIN")
+        try:
+            yield
+        finally:
+            with suppress(HitlError):
+                self.rows("ROLLBACK")
+
     def is_at_its_path(self) -> bool:
         """False once another file stands there: a rebuilt one."""
         try:
@@ -56,11 +68,36 @@ def open_sqlite(path: Path, *, writable: bool = True) -> SqliteDatabase:
 
     `LogUnavailable` for what is none, or is of a newer release.
     """
+    if not writable and not path.exists():
+        raise LogUnavailable(f"expected a read model in {path}, found none: run `hitl rebuild`")
+    with opening(path) if writable else nullcontext():
+        return _opened(path, writable=writable)
+
+
+def check_ours(path: Path) -> None:
+    """`LogUnavailable` for a file that is no read model, of whatever version: it is not replaced.
+
+    By its head alone, so that one with damaged rows counts as ours.
+    """
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEAD_BYTES)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise unavailable(path, error) from error
+    if head[_APPLICATION] != APPLICATION_ID.to_bytes(4, "big"):
+        raise LogUnavailable(
+            f"expected a read model in {path}, found another file: move it away, or name another "
+            f"place in HITL_READ_MODEL"
+        )
+
+
+def _opened(path: Path, *, writable: bool) -> SqliteDatabase:
     mode = "rwc" if writable else "ro"
     uri = f"file:{quote(os.fsencode(path.absolute()))}?mode={mode}"
     try:
         if writable:
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             path.touch(mode=0o600)
         stat = path.stat()
     except OSError as error:
@@ -80,13 +117,6 @@ def open_sqlite(path: Path, *, writable: bool = True) -> SqliteDatabase:
         raise translated(path, error) from error
     connection.close()
     raise LogUnavailable(f"expected a read model in {path}, found that {problem}")
-
-
-def discard(path: Path) -> None:
-    """Remove the file and what SQLite keeps beside it."""
-    for side in ("", *_SIDES):
-        with suppress(FileNotFoundError):
-            path.with_name(path.name + side).unlink()
 
 
 def _prepared(connection: sqlite3.Connection, *, writable: bool) -> str | None:

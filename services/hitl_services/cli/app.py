@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.main import get_command
 
-from hitl_services.cli.commands import acting, auditing, authoring, letters, looking, topics
+from hitl_services.cli.commands import (
+    acting,
+    auditing,
+    authoring,
+    letters,
+    looking,
+    modelling,
+    topics,
+)
 from hitl_services.cli.options import Task, with_shared
 
 if TYPE_CHECKING:
@@ -40,6 +48,7 @@ _COMMANDS = (
     auditing.verify,
     auditing.export,
     auditing.import_,
+    modelling.rebuild,
     authoring.recipes,
     authoring.plan,
 )

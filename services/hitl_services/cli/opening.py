@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Generator
 from contextlib import contextmanager
+from pathlib import Path
 
 from hitl_events.adapters.directory import DataDirectory
 from hitl_services.cli.screen import Screen
 from hitl_services.cli.settings import Settings
 from hitl_services.cli.store import Store, embedded_log, token_keys
+
+MODEL_FILE = "read-model.db"
+"""The read model of a data directory; `hitl rebuild` makes it."""
 
 
 @contextmanager
@@ -18,8 +22,12 @@ def opened(
     run_ids: Collection[str] | None = None,
     *,
     must_exist: bool = False,
+    lists: bool = False,
 ) -> Generator[Store]:
-    """What is asked for: of a cluster only these runs are read, all if None."""
+    """What is asked for: of a cluster only these runs are read, all if None.
+
+    What `lists` runs or gates reads the read model, if there is one.
+    """
     if settings.cluster is not None:
         from hitl_services.cli.topic_store import folded
 
@@ -29,4 +37,21 @@ def opened(
     with embedded_log(settings, must_exist=must_exist) as log:
         has_log = DataDirectory(settings.directory).has_log()
         place = str(settings.directory)
-        yield Store(log, token_keys(settings), place=place, empty=not has_log)
+        store = Store(log, token_keys(settings), place=place, empty=not has_log)
+        if not lists or not has_log or (path := local_model(settings)) is None:
+            yield store
+            return
+        from hitl_services.cli.model_store import beside
+
+        with beside(screen, store, log, path) as folded_store:
+            yield folded_store
+
+
+def local_model(settings: Settings) -> Path | None:
+    """Where the read model of the data directory is; None if there is none and none is named."""
+    if settings.read_model is not None:
+        from hitl_events.adapters.readmodel.opening import sqlite_path
+
+        return sqlite_path(settings.read_model)
+    path = settings.directory / MODEL_FILE
+    return path if path.exists() else None

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import field
-from datetime import datetime
 from typing import Any
 
 from hitl_events.domain import canonical
 from hitl_events.domain.events import Event, GatePaused, RunStarted
 from hitl_events.domain.values import gate_id, iso, value
 from hitl_events.ports import RunPosition
+from hitl_events.projections.runs import RunRow
 
 STATUSES = {
     "ok": frozenset({"completed"}),
@@ -49,32 +49,34 @@ class OpenGate:
         }
 
 
-@value
-class RunRow:
-    """A run by what the log keeps of it, its first event and its last."""
+def outcome_status(row: RunRow) -> str:
+    """The status of the run's outcome."""
+    return _OUTCOME_STATUS[row.status]
 
-    position: RunPosition
-    started: RunStarted
-    updated_at: datetime
 
-    @property
-    def status(self) -> str:
-        """The status of its outcome."""
-        return _OUTCOME_STATUS[self.position.status]
-
-    def to_json(self) -> dict[str, Any]:
-        """An entry of `hitl runs --json`."""
-        return {
-            "run_id": self.started.run_id,
-            "recipe": self.started.recipe,
-            "version": self.started.version,
-            "status": self.status,
-            "seq": self.position.seq,
-            "started_at": iso(self.started.recorded_at),
-            "updated_at": iso(self.updated_at),
-        }
+def run_json(row: RunRow) -> dict[str, Any]:
+    """An entry of `hitl runs --json`."""
+    return {
+        "run_id": row.run_id,
+        "recipe": row.recipe,
+        "version": row.version,
+        "status": outcome_status(row),
+        "seq": row.seq,
+        "started_at": iso(row.started_at),
+        "updated_at": iso(row.updated_at),
+    }
 
 
 def row_of(position: RunPosition, first: RunStarted, last: Event) -> RunRow:
-    """The row of a run."""
-    return RunRow(position=position, started=first, updated_at=last.recorded_at)
+    """The row of a run by what the log keeps of it, its first event and its last."""
+    return RunRow(
+        run_id=first.run_id,
+        recipe=first.recipe,
+        version=first.version,
+        status=position.status,
+        seq=position.seq,
+        head=position.head,
+        started_at=first.recorded_at,
+        updated_at=last.recorded_at,
+        open_gates=position.gates,
+    )

@@ -2,27 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Generator, Iterable, Mapping, Sequence
+from collections import deque
+from collections.abc import (
+    AsyncIterator,
+    Callable,
+    Collection,
+    Generator,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from contextlib import AbstractContextManager, contextmanager
+from datetime import datetime
 from typing import Protocol, TypeAlias
 
 from hitl_events.adapters.avro import AvroCodec
 from hitl_events.adapters.directory import DataDirectory
 from hitl_events.adapters.sqlite import SqliteLog
-from hitl_events.domain.events import Event, RunStarted
+from hitl_events.domain.events import Event, GatePaused, RunStarted
+from hitl_events.domain.evolve import fold
 from hitl_events.domain.outcome import Outcome
 from hitl_events.domain.token import KEY_BYTES_MIN, TokenKeys
-from hitl_events.domain.values import RunId
+from hitl_events.domain.values import RunId, value
 from hitl_events.errors import CorruptLog, InvalidInput, LogUnavailable, UnknownRun
 from hitl_events.ports import RunPosition
+from hitl_events.projections.runs import RunRow
+from hitl_services.cli.rows import STATUSES, row_of
 from hitl_services.cli.settings import Settings
 
 EVENTS_AT_ONCE = 500
 """A block on disk holds some 40 events of several runs: read together, it is inflated once."""
 
 
+_MAY_HAVE_GATES = frozenset({"paused", "running", "blocked"})
+
+Told: TypeAlias = Callable[[int], None]
+Pause: TypeAlias = tuple[RunStarted, GatePaused]
 Place: TypeAlias = tuple[int, int] | tuple[None, None]
 """Partition and offset of an event, where it stands in a topic."""
+
+
+@value
+class Wanted:
+    """Which entries of a list: of a recipe, waiting since then, with a status, so many."""
+
+    recipe: str | None = None
+    until: datetime | None = None
+    status: str | None = None
+    limit: int | None = None
+
+    @property
+    def statuses(self) -> frozenset[str] | None:
+        """The log's words for the status; None wants all."""
+        return None if self.status is None else STATUSES.get(self.status, frozenset({self.status}))
+
+    def has(self, pause: Pause) -> bool:
+        """True for a gate that is wanted."""
+        started, paused = pause
+        return self.recipe in {None, started.recipe} and (
+            self.until is None or paused.recorded_at <= self.until
+        )
 
 
 class ReadLog(Protocol):
@@ -103,6 +143,34 @@ class Store:
                 raise UnknownRun(run_id)
         return found
 
+    async def open_pauses(self, wanted: Wanted, told: Told) -> tuple[list[Pause], int]:
+        """The open gates that are wanted, the longest waiting first, and how many there are."""
+        found: list[Pause] = []
+        async for piece in self.positions(_MAY_HAVE_GATES):
+            loaded = await self.log.load([position.run_id for position in piece])
+            for values in loaded.values():
+                found += filter(wanted.has, _open_of(self.decoded(values)))
+            told(len(piece))
+        found.sort(key=lambda pause: pause[1].recorded_at)
+        return found[: wanted.limit], len(found)
+
+    async def run_rows(self, wanted: Wanted, told: Told) -> list[RunRow]:
+        """The runs that are wanted in the order of their start, the last of them."""
+        kept: deque[RunRow] = deque(maxlen=wanted.limit)
+        async for piece in self.positions(wanted.statuses):
+            # Without a recipe to look for, only the last of them need be read.
+            some = piece if wanted.recipe or not wanted.limit else piece[-wanted.limit :]
+            loaded = await self.log.load([position.run_id for position in some])
+            rows = [self._row(position, loaded[position.run_id]) for position in some]
+            kept.extend(row for row in rows if wanted.recipe in {None, row.recipe})
+            told(len(piece))
+        return list(kept)
+
+    def _row(self, position: RunPosition, values: Sequence[bytes]) -> RunRow:
+        # a later event may have been added since the position was read
+        first = start_of(self.decoded(values[:1]))
+        return row_of(position, first, self.codec.decode(values[position.seq - 1]))
+
     def outcome(self, events: Sequence[Event]) -> Outcome:
         """The outcome after these events."""
         return Outcome(events, keys=self.keys)
@@ -145,6 +213,13 @@ def start_of(events: Sequence[Event]) -> RunStarted:
         where = f"run {first.run_id!r}"
         raise CorruptLog(where, f"expected RunStarted first, found {type(first).__name__}")
     return first
+
+
+def _open_of(events: Sequence[Event]) -> Iterator[Pause]:
+    run = fold(events)
+    if run is not None:
+        for gate in run.pending.values():
+            yield run.started, gate.paused
 
 
 async def _one_piece(positions: Sequence[RunPosition]) -> AsyncIterator[Sequence[RunPosition]]:

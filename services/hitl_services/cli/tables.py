@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from hitl_events.domain import canonical
+from hitl_events.projections.runs import RunRow
 from hitl_services.cli.display import summary
 from hitl_services.cli.pages import STYLES
-from hitl_services.cli.rows import OpenGate, RunRow
+from hitl_services.cli.rows import OpenGate, outcome_status
 from hitl_services.cli.screen import Line
 from hitl_services.text import age, cells, cut, harmless, padded, until
 
@@ -77,16 +78,16 @@ def runs_page(runs: Sequence[RunRow], now: datetime, width: int) -> Iterator[Lin
     yield [(laid_out(head, widths), "bold")]
     for run, row in zip(runs, rows, strict=True):
         status, rest = row[0], laid_out(row, widths)[len(row[0]) :]
-        yield [(status, STYLES.get(run.position.status, STYLES[run.status])), rest]
+        yield [(status, STYLES.get(run.status, STYLES[outcome_status(run)])), rest]
 
 
 def _run_row(run: RunRow, now: datetime) -> Row:
     """For people the log's own word: it tells a cancelled run from a failed one."""
     return (
-        run.position.status,
-        f"{harmless(run.started.recipe)} {harmless(run.started.version)}",
-        str(run.position.seq),
-        age(now - run.started.recorded_at),
+        run.status,
+        f"{harmless(run.recipe)} {harmless(run.version)}",
+        str(run.seq),
+        age(now - run.started_at),
         age(now - run.updated_at),
-        run.started.run_id,
+        run.run_id,
     )

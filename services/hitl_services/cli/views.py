@@ -3,54 +3,44 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from hitl_events.adapters.system import SystemClock
-from hitl_events.domain.events import Event
-from hitl_events.domain.evolve import fold
+from hitl_events.domain.events import GatePaused, RunStarted
 from hitl_events.domain.outcome import as_json
 from hitl_events.domain.trace import TraceEntry, trace
-from hitl_events.domain.values import value
 from hitl_events.errors import InvalidInput
-from hitl_events.ports import RunPosition
 from hitl_services.cli.display import in_a_line
 from hitl_services.cli.opening import opened
 from hitl_services.cli.pages import STYLES, OutcomePage
 from hitl_services.cli.progress import progress
 from hitl_services.cli.review_page import review_details
-from hitl_services.cli.rows import STATUSES, OpenGate, RunRow, row_of
+from hitl_services.cli.rows import OpenGate, run_json
 from hitl_services.cli.screen import Line, Screen
 from hitl_services.cli.settings import Settings
-from hitl_services.cli.store import Store, start_of, token_keys
+from hitl_services.cli.store import Store, Wanted, token_keys
 from hitl_services.cli.tables import pending_page, runs_page
 from hitl_services.failure import DONE
 from hitl_services.text import clock, counted
 
 _HIDDEN = frozenset({"gate_id", "draft_digest", "duration_us"})
 _DULL = (["occurrence", 1], ["attempt", 1], ["kind", "step"], ["identity", "claimed"])
-_MAY_HAVE_GATES = frozenset({"paused", "running", "blocked"})
 
 
-@value
-class Wanted:
-    """Which entries of a list: of a recipe, waiting so long, with a status, so many."""
-
-    recipe: str | None = None
-    older_than: timedelta | None = None
-    status: str | None = None
-    limit: int | None = None
-
-
-def pending(screen: Screen, settings: Settings, wanted: Wanted) -> int:
+def pending(
+    screen: Screen, settings: Settings, wanted: Wanted, *, older_than: timedelta | None = None
+) -> int:
     """The open gates, the longest waiting first."""
     now = SystemClock().now()
     token_keys(settings, needed=True)
-    with opened(screen, settings) as store:
-        gates = asyncio.run(_open_gates(screen, store, wanted, now))
-    gates.sort(key=lambda gate: gate.paused.recorded_at)
-    shown = gates[: wanted.limit]
+    if older_than is not None:
+        wanted = replace(wanted, until=now - older_than)
+    with opened(screen, settings, lists=True) as store:
+        with progress(screen, "reading runs", None) as told:
+            found, count = asyncio.run(store.open_pauses(wanted, told))
+        shown = [_open_gate(store, *pause) for pause in found]
     if settings.json:
         screen.document([gate.to_json() for gate in shown])
         return DONE
@@ -58,78 +48,33 @@ def pending(screen: Screen, settings: Settings, wanted: Wanted) -> int:
         screen.page([[_none("no open gates", store)]])
         return DONE
     screen.page(pending_page(shown, now, screen.width))
-    left_out = len(gates) - len(shown)
-    more = f", {counted(left_out, 'more')[:-1]} left out by --limit" if left_out else ""
+    left_out = count - len(shown)
+    more = f", {left_out:,} more left out by --limit" if left_out else ""
     decide = f"hitl decide TOKEN VERDICT{settings.repeated}"
     screen.page([[], [f"{counted(len(shown), 'open gate')}{more}; decide with ", (decide, "bold")]])
     return DONE
 
 
-async def _open_gates(
-    screen: Screen, store: Store, wanted: Wanted, now: datetime
-) -> list[OpenGate]:
-    found: list[OpenGate] = []
-    with progress(screen, "reading runs", None) as told:
-        async for piece in store.positions(_MAY_HAVE_GATES):
-            loaded = await store.log.load([position.run_id for position in piece])
-            for values in loaded.values():
-                found += _gates_of(store, store.decoded(values))
-            told(len(piece))
-    return [gate for gate in found if _is_wanted(gate, wanted, now)]
-
-
-def _gates_of(store: Store, events: Sequence[Event]) -> Iterator[OpenGate]:
-    run = fold(events)
-    if run is None:
-        return
-    for gate in run.pending.values():
-        paused = gate.paused
-        keys, seed = store.keys, run.started.seed
-        token = (
-            None if keys is None else keys.issue(paused.run_id, paused.seq, seed, paused.token_kid)
-        )
-        yield OpenGate(started=run.started, paused=paused, token=token)
-
-
-def _is_wanted(gate: OpenGate, wanted: Wanted, now: datetime) -> bool:
-    older_than = wanted.older_than
-    return (wanted.recipe is None or gate.started.recipe == wanted.recipe) and (
-        older_than is None or now - gate.paused.recorded_at >= older_than
-    )
+def _open_gate(store: Store, started: RunStarted, paused: GatePaused) -> OpenGate:
+    keys, seed = store.keys, started.seed
+    token = None if keys is None else keys.issue(paused.run_id, paused.seq, seed, paused.token_kid)
+    return OpenGate(started=started, paused=paused, token=token)
 
 
 def runs(screen: Screen, settings: Settings, wanted: Wanted) -> int:
     """The runs in the order of their start; `limit` keeps the last."""
-    with opened(screen, settings) as store:
-        rows = asyncio.run(_rows(screen, store, wanted))
+    with (
+        opened(screen, settings, lists=True) as store,
+        progress(screen, "reading runs", None) as told,
+    ):
+        rows = asyncio.run(store.run_rows(wanted, told))
     if settings.json:
-        screen.document([row.to_json() for row in rows])
+        screen.document([run_json(row) for row in rows])
     elif rows:
         screen.page(runs_page(rows, SystemClock().now(), screen.width))
     else:
         screen.page([[_none("no runs", store)]])
     return DONE
-
-
-async def _rows(screen: Screen, store: Store, wanted: Wanted) -> list[RunRow]:
-    statuses = None if wanted.status is None else STATUSES.get(wanted.status, {wanted.status})
-    kept: deque[RunRow] = deque(maxlen=wanted.limit)
-    with progress(screen, "reading runs", None) as told:
-        async for piece in store.positions(statuses):
-            # Without a recipe to look for, only the last of them need be read.
-            some = piece if wanted.recipe or not wanted.limit else piece[-wanted.limit :]
-            loaded = await store.log.load([position.run_id for position in some])
-            rows = [_row(store, position, loaded[position.run_id]) for position in some]
-            kept.extend(row for row in rows if wanted.recipe in {None, row.started.recipe})
-            told(len(piece))
-    return list(kept)
-
-
-def _row(store: Store, position: RunPosition, values: Sequence[bytes]) -> RunRow:
-    # a later event may have been added since the position was read
-    last = position.seq - 1
-    first = start_of(store.decoded(values[:1]))
-    return row_of(position, first, store.codec.decode(values[last]))
 
 
 def show(screen: Screen, settings: Settings, run_id: str, at: int | None) -> int:

@@ -35,12 +35,13 @@ def pending(
     def work(screen: Screen, settings: Settings) -> int:
         check_from_topic(settings, from_topic=from_topic)
         from hitl_services.cli import values, views
+        from hitl_services.cli.store import Wanted
         from hitl_services.durations import duration
 
         waited = None if older_than is None else duration(older_than, "--older-than")
         at_most = None if limit is None else values.number(limit, "--limit")
-        wanted = views.Wanted(recipe=recipe, older_than=waited, limit=at_most)
-        return views.pending(screen, settings, wanted)
+        wanted = Wanted(recipe=recipe, limit=at_most)
+        return views.pending(screen, settings, wanted, older_than=waited)
 
     return work
 
@@ -112,9 +113,10 @@ def runs(
     def work(screen: Screen, settings: Settings) -> int:
         check_from_topic(settings, from_topic=from_topic)
         from hitl_services.cli import values, views
+        from hitl_services.cli.store import Wanted
 
         at_most = None if limit is None else values.number(limit, "--limit")
-        wanted = views.Wanted(recipe=recipe, status=values.status(status), limit=at_most)
+        wanted = Wanted(recipe=recipe, status=values.status(status), limit=at_most)
         return views.runs(screen, settings, wanted)
 
     return work

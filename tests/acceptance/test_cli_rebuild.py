@@ -1,0 +1,97 @@
+"""`hitl rebuild`, and the lists that are read from what it makes."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.console import Console
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Console:
+    """A folder with a run that was approved, one that was denied and two that are paused."""
+    console = Console(tmp_path_factory.mktemp("template"))
+    for number, verdict in enumerate(("approve", "deny", None, None), 1):
+        console.token = console.paused(f"r-{number}", f"Text {number}")
+        if verdict is not None:
+            console.json("decide", console.token, verdict, "--by", "anna")
+    return console
+
+
+@pytest.fixture
+def console(template: Console, tmp_path: Path) -> Console:
+    """The same, for one test alone."""
+    return template.copied(tmp_path)
+
+
+_LISTS = (
+    ("pending",),
+    ("pending", "--recipe", "policy", "--limit", "1"),
+    ("pending", "--recipe", "other"),
+    ("pending", "--older-than", "1h"),
+    ("runs",),
+    ("runs", "--status", "paused"),
+    ("runs", "--status", "ok", "--limit", "1"),
+    ("runs", "--recipe", "policy", "--limit", "3"),
+)
+
+
+def test_lists_say_the_same_with_a_read_model_and_without(console: Console) -> None:
+    """Each option, as JSON and as a page, and also after a decision since it was built."""
+    before = [console.json(*each) for each in _LISTS]
+    said = console.json("rebuild")
+    after = [console.json(*each) for each in _LISTS]
+
+    assert said["events"] == 6 + 5 + 3 + 3
+    assert before == after
+    assert "1 more left out by --limit" in console.hitl("pending", "--limit", "1").out
+    console.json("decide", console.token, "approve")
+    assert [each["run_id"] for each in console.json("pending")] == ["r-3"]
+    assert len(console.json("runs", "--status", "ok")) == 3
+
+
+def test_a_check_finds_what_was_changed_and_a_rebuild_mends_it(console: Console) -> None:
+    """Equal is 0; a changed row is one line with run and event, exit 4, also as JSON."""
+    none = console.hitl("rebuild", "--check")
+    assert (none.code, "run `hitl rebuild`" in none.err) == (5, True)
+    console.json("rebuild")
+    assert console.json("rebuild", "--check") == {"runs": 4, "errors": []}
+    with sqlite3.connect(console.data / "read-model.db") as connection:
+        connection.execute("UPDATE decisions SET decided_by = 'eve' WHERE run_id = 'r-2'")
+    connection.close()
+    said, page = console.hitl("rebuild", "--check", "--json"), console.hitl("rebuild", "--check")
+
+    (error,) = said.json["errors"]
+    assert (said.code, page.code) == (4, 4)
+    assert (error["run_id"], error["seq"]) == ("r-2", 4)
+    assert "run r-2, event 4" in page.err
+    console.json("rebuild")
+    assert console.hitl("rebuild", "--check").code == 0
+
+
+def test_a_read_model_that_can_not_be_is_one_line(console: Console, tmp_path: Path) -> None:
+    """A URL of no kind, a place that is none, a file that is something else."""
+    text = tmp_path / "text.db"
+    text.write_text("this is no database, and nothing of it may be lost" * 20)
+    for url, code in (
+        ("mysql://elsewhere", 2),
+        ("sqlite://", 2),
+        ("sqlite:////proc/none/model.db", 5),
+        (f"sqlite:///{text}", 5),
+    ):
+        console.environment["HITL_READ_MODEL"] = url
+        assert console.hitl("rebuild").code == code
+        assert console.hitl("pending").code == code
+    assert text.read_text().startswith("this is no database")
+
+
+def test_a_named_read_model_is_made_where_it_is_named(console: Console, tmp_path: Path) -> None:
+    """`HITL_READ_MODEL` alone is enough: the first list makes it."""
+    console.environment["HITL_READ_MODEL"] = f"sqlite:///{tmp_path / 'models' / 'one.db'}"
+
+    assert len(console.json("pending")) == 2
+    assert (tmp_path / "models" / "one.db").exists()
+    assert not (console.data / "read-model.db").exists()
