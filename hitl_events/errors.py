@@ -69,6 +69,10 @@ class CorruptLog(HitlError):
         super().__init__(f"{where}: {problem}; run `hitl verify` to see all of it")
 
 
+class UnsoundCheckpoint(HitlError):
+    """A signed checkpoint that was changed, cut, or signed by another key: it proves nothing."""
+
+
 class LogUnavailable(HitlError):
     """The log can not be reached, opened or written.
 

@@ -6,10 +6,12 @@ event must fit. Damage is named once: after it the check goes on from what it fo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from hashlib import sha256
+from itertools import count
 
+from hitl_events.audit.merkle import Head
 from hitl_events.audit.report import Problems, VerifyReport
 from hitl_events.domain.events import (
     DecisionRejected,
@@ -47,9 +49,11 @@ class _Chain:
 
     `state` is None once the run has ended (`status` says how) or can no longer be folded (no
     status); `head` is None where the predecessor is not known; `offsets` is the sum of its events'.
+    `awaited` is the seq of the event that a checkpoint has the digest of, None if none, and once it
+    came.
     """
 
-    __slots__ = ("head", "offsets", "recorded_at", "seq", "state", "status")
+    __slots__ = ("awaited", "head", "offsets", "recorded_at", "seq", "state", "status")
 
     def __init__(self) -> None:
         self.head: bytes | None = NO_DIGEST
@@ -58,16 +62,26 @@ class _Chain:
         self.state: RunState | None = None
         self.status = ""
         self.offsets = 0
+        self.awaited: int | None = None
 
 
 class ChainCheck:
     """Give it values in log order (`add`, or the faster `add_all`), then `finish`, then `report`.
 
-    Memory: 400 bytes for each run, 2 KB for one that has not ended.
+    `expected` are the heads of an earlier moment, by run: each must still be an event of its run.
+    `unmet` tells of which nothing came. Memory: 400 bytes for each run, 2 KB for one that has not
+    ended.
     """
 
-    def __init__(self, codec: Codec, problems: Problems | None = None) -> None:
+    def __init__(
+        self,
+        codec: Codec,
+        problems: Problems | None = None,
+        *,
+        expected: Mapping[str, Head] | None = None,
+    ) -> None:
         self._decode = codec.decode
+        self._expected = expected or {}
         self._runs: dict[str, _Chain] = {}
         self._records = self._offset = 0
         self._problems = Problems() if problems is None else problems
@@ -77,8 +91,17 @@ class ChainCheck:
         """The next record of the log."""
         self.add_all((value,))
 
-    def add_all(self, values: Iterable[bytes], *, first: int | None = None) -> None:
-        """The next records of the log, of which the first has this offset (None: the next one)."""
+    def add_all(
+        self,
+        values: Iterable[bytes],
+        *,
+        first: int | None = None,
+        offsets: Sequence[int] | None = None,
+    ) -> None:
+        """The next records of the log.
+
+        They have these `offsets`, or stand side by side from `first` on (None: the next one).
+        """
         # The loop behind the figure of verified events/s: one lookup and four comparisons for an
         # event that fits; whatever does not is looked at in `_unusual`.
         decode, chain_of, fold, digest, marked = (
@@ -88,9 +111,10 @@ class ChainCheck:
             sha256,
             _MARKED,
         )
-        offset = start = (self._offset if first is None else first) - 1
-        for value in values:
-            offset += 1
+        held = list(values)
+        start = self._offset if first is None else first
+        offset = start - 1
+        for offset, value in zip(count(start) if offsets is None else offsets, held, strict=False):
             try:
                 event = decode(value)
             except CorruptLog as error:
@@ -116,14 +140,16 @@ class ChainCheck:
             except (ImpossibleHistory, KeyError) as error:
                 self._impossible(chain, event, error)
             chain.head = digest(value).digest()
+            if event.seq == chain.awaited:
+                self._came(chain, event.run_id, event.seq)
             if event.__class__ in marked:
                 _mark(chain, state, event)
-        self._records += offset - start
+        self._records += len(held)
         self._offset = offset + 1
 
     def lost(self, run_id: str, seqs: Sequence[int], problem: str) -> None:
         """Events that the store cannot give (a damaged block): named here, not missed later on."""
-        chain = self._runs.setdefault(run_id, _Chain())
+        chain = self._runs.get(run_id) or self._begun(run_id)
         _level(chain)
         for seq in seqs:
             self._problems.add(run_id, seq, problem)
@@ -138,19 +164,41 @@ class ChainCheck:
             _level(chain)
             chain.state = None
 
-    def check_index(self, sums: Iterable[tuple[str, int]]) -> None:
-        """Compare with where the log looks for the events of each run, as the sum of their offsets.
+    def misled(self, sums: Iterable[tuple[str, int]]) -> Iterator[str]:
+        """Runs for whose events the log looks elsewhere, by the sums of their offsets.
 
-        Comes after `finish`, and says something only where the events are sound: else an index that
-        does not fit them is a consequence.
+        It says something only where the events are sound: else an index that does not fit them is a
+        consequence.
         """
+        for run_id, offsets in sums:
+            chain = self._runs.get(run_id)
+            if chain is None or chain.offsets != offsets:
+                yield run_id
+
+    def check_index(self, sums: Iterable[tuple[str, int]]) -> None:
+        """Name the runs that are `misled`, if nothing else is wrong. Comes after `finish`."""
         if self._problems:
             return
-        kept = {run_id: chain.offsets for run_id, chain in self._runs.items()}
-        wrong = [run_id for run_id, offsets in sums if kept.get(run_id) != offsets]
+        wrong = list(self.misled(sums))
         if wrong:
-            problem = f"the log's index leads to events of others, in {len(wrong)} runs"
-            self._problems.add(wrong[0], None, problem)
+            self._problems.add(wrong[0], None, misleading(len(wrong)))
+
+    def heads(self) -> Iterator[Head]:
+        """How far each run went, in the order in which they were met; of a sound log alone."""
+        for run_id, chain in self._runs.items():
+            _level(chain)
+            if chain.head is not None:
+                yield Head(run_id=run_id, seq=chain.seq, digest=chain.head)
+
+    def unmet(self) -> Iterator[tuple[str, int]]:
+        """Expected heads of which no event came, with the last seq of the run (0: no event)."""
+        for run_id in self._expected:
+            chain = self._runs.get(run_id)
+            if chain is None:
+                yield run_id, 0
+            elif chain.awaited is not None:
+                _level(chain)
+                yield run_id, chain.seq
 
     def finish(self, heads: Iterable[RunPosition] | None = None) -> None:
         """Compare with what the log keeps of each run; None where there is nothing to compare with.
@@ -174,7 +222,7 @@ class ChainCheck:
         return VerifyReport(runs=len(self._runs), events=self._records, errors=self._problems.all())
 
     def _first(self, event: Event, value: bytes, offset: int) -> None:
-        chain = self._runs[event.run_id] = _Chain()
+        chain = self._begun(event.run_id)
         chain.offsets = offset
         if event.seq != 1 or event.prev_digest != NO_DIGEST or len(value) > _KEPT_BYTES_MAX:
             self._unusual(chain, event, value)
@@ -185,6 +233,26 @@ class ChainCheck:
         except ImpossibleHistory as error:
             self._impossible(chain, event, error)
         chain.head = sha256(value).digest()
+        if chain.awaited == 1:
+            self._came(chain, event.run_id, 1)
+
+    def _begun(self, run_id: str) -> _Chain:
+        chain = self._runs[run_id] = _Chain()
+        expected = self._expected.get(run_id)
+        if expected is not None:
+            chain.awaited = expected.seq
+        return chain
+
+    def _came(self, chain: _Chain, run_id: str, seq: int) -> None:
+        """The event of which a checkpoint has the digest."""
+        chain.awaited = None
+        expected = self._expected[run_id].digest
+        if chain.head is not None and chain.head != expected:
+            problem = (
+                f"expected the digest {expected.hex()}, which the checkpoint has of this event, "
+                f"found {chain.head.hex()}: the run was rewritten"
+            )
+            self._problems.add(run_id, seq, problem)
 
     # an event that is the next of an ended run, long, or wrong
 
@@ -204,6 +272,8 @@ class ChainCheck:
         chain.seq, chain.recorded_at = event.seq, event.recorded_at
         self._fold(chain, event, value)
         chain.head = sha256(value).digest()
+        if event.seq == chain.awaited:
+            self._came(chain, event.run_id, event.seq)
 
     def _set_aside(self, chain: _Chain, event: Event, value: bytes) -> None:
         problem = f"found event {event.seq} after event {chain.seq}: repeated, inserted or moved"
@@ -260,6 +330,11 @@ class ChainCheck:
     def _unreadable(self, offset: int, error: CorruptLog) -> None:
         problem = f"record at offset {offset} is no event: {error.where}: {error.problem}"
         self._problems.add(None, None, problem)
+
+
+def misleading(runs: int) -> str:
+    """The problem of a log that looks for the events of so many runs in wrong places."""
+    return f"the log's index leads to events of others, in {runs} runs"
 
 
 def _level(chain: _Chain) -> None:

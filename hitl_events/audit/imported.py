@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from hitl_events.audit.chain import ChainCheck
 from hitl_events.audit.differences import end_differences, event_differences, is_object
 from hitl_events.audit.export import END_TYPE, End, export_line, spelt
+from hitl_events.audit.merkle import Head
 from hitl_events.audit.report import Problems, VerifyReport
 from hitl_events.domain import canonical
 from hitl_events.errors import CorruptLog, NotSerialisable
@@ -61,14 +62,21 @@ def values_of(lines: Iterable[bytes | str], codec: Codec) -> Iterator[tuple[byte
 class FileCheck:
     """Give it the lines of a file in order, then `finish`, then `report`.
 
-    `run_id` is the run whose lines are being read.
+    `run_id` is the run whose lines are being read, `chains` knows how far each run goes and which
+    of the `expected` heads did not come.
     """
 
-    def __init__(self, codec: Codec) -> None:
+    def __init__(
+        self,
+        codec: Codec,
+        problems: Problems | None = None,
+        *,
+        expected: Mapping[str, Head] | None = None,
+    ) -> None:
         self.run_id: str | None = None
         self._codec = codec
-        self._problems = Problems()
-        self._chains = ChainCheck(codec, self._problems)
+        self._problems = Problems() if problems is None else problems
+        self.chains = ChainCheck(codec, self._problems, expected=expected)
         self._end = End()
         self._last_seq: dict[str, int] = {}
         self._offsets: dict[str, tuple[int, int]] = {}
@@ -98,7 +106,7 @@ class FileCheck:
 
     def report(self) -> VerifyReport:
         """What was found so far."""
-        chains = self._chains.report()
+        chains = self.chains.report()
         return VerifyReport(runs=chains.runs, events=chains.events, errors=self._problems.all())
 
     def refuse(self) -> None:
@@ -143,7 +151,7 @@ class FileCheck:
             self._problem(event_differences(line, held), run_id, seq)
         self._group(run_id, seq)
         self._position(line, run_id, seq)
-        self._chains.add(value)
+        self.chains.add(value)
         self._last_seq[run_id] = seq
         self._end.add(run_id, value, partition=line.get("partition"), offset=line.get("offset"))
         return value
@@ -171,7 +179,7 @@ class FileCheck:
         if run_id in self._last_seq:
             self._problem("expected the lines of a run together, found one apart", run_id, seq)
         if self.run_id is not None:
-            self._chains.forget(self.run_id)
+            self.chains.forget(self.run_id)
         self.run_id = run_id
 
     def _position(self, line: dict[str, Any], run_id: str, seq: int) -> None:

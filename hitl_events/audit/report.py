@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from hitl_events.domain.values import value
@@ -59,6 +60,15 @@ class Problems:
 
     def __len__(self) -> int:
         return len(self._found) + self._more
+
+    @property
+    def kept(self) -> Sequence[Problem]:
+        """Those that were taken down."""
+        return self._found
+
+    def skip(self, more: int) -> None:
+        """So many more were found where nobody kept them."""
+        self._more += more
 
     def all(self) -> tuple[Problem, ...]:
         """Those kept, and one that says how many are not."""

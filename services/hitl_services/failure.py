@@ -22,6 +22,7 @@ from hitl_events.errors import (
     TopicDiffers,
     UnknownRecipe,
     UnknownRun,
+    UnsoundCheckpoint,
 )
 from hitl_services.text import harmless, without_tokens
 
@@ -50,6 +51,7 @@ _KINDS: Mapping[type[HitlError], tuple[int, str]] = {
     Fenced: (UNREACHABLE, "log.unavailable"),
     RegistryUnavailable: (UNREACHABLE, "registry.unavailable"),
     CorruptLog: (UNREACHABLE, "log.corrupt"),
+    UnsoundCheckpoint: (BROKEN_CHAIN, "checkpoint.unsound"),
     RecordTooLarge: (REFUSED, "command.too_large"),
     ImpossibleHistory: (UNREACHABLE, "log.corrupt"),
 }

@@ -45,6 +45,10 @@ class Events:
         """As `read`, but what cannot be read is a piece too, and the next goes on after it."""
         return self._all(start, end_of(self._file))
 
+    def values_lenient(self) -> Iterator[tuple[int, list[bytes]] | Damage]:
+        """As `read_lenient`, but bare values by the offset of the first: a tenth of the time."""
+        return self._pieces(0, end_of(self._file))
+
     async def end(self) -> int:
         return end_of(self._file)
 
@@ -53,21 +57,24 @@ class Events:
             if isinstance(piece, Damage):
                 where = f"{self._file.path}, block at offset {piece.first}"
                 raise CorruptLog(where, piece.problem)
-            yield piece
+            yield _stored(piece)
 
     async def _all(self, start: int, end: int) -> AsyncIterator[Sequence[StoredEvent] | Damage]:
         for piece in self._pieces(start, end):
-            yield piece
+            yield piece if isinstance(piece, Damage) else _stored(piece)
 
-    def _pieces(self, start: int, end: int) -> Iterator[Sequence[StoredEvent] | Damage]:
+    def _pieces(self, start: int, end: int) -> Iterator[tuple[int, list[bytes]] | Damage]:
         """Each block as a piece; no query stays open, so that a slow reader holds up nobody."""
         at = max(start, 0)
         while at < end:
             piece = self._piece(at, end)
             yield piece
-            at = piece.first + piece.count if isinstance(piece, Damage) else piece[-1].offset + 1
+            if isinstance(piece, Damage):
+                at = piece.first + piece.count
+            else:
+                at = piece[0] + len(piece[1])
 
-    def _piece(self, at: int, end: int) -> Sequence[StoredEvent] | Damage:
+    def _piece(self, at: int, end: int) -> tuple[int, list[bytes]] | Damage:
         """The events from `at` on of the block that holds it (it may have grown beyond `end`)."""
         first = at
         try:
@@ -80,7 +87,7 @@ class Events:
         except CorruptLog as error:
             count = self._next(max(first, at), end) - first
             return Damage(first=first, count=count, problem=error.problem)
-        return [StoredEvent(offset=offset, value=each) for offset, each in enumerate(values, at)]
+        return at, values
 
     def _next(self, after: int, end: int) -> int:
         """Where the next block begins, `end` if none does or SQLite cannot even tell."""
@@ -89,6 +96,11 @@ class Events:
         except CorruptLog:
             return end
         return end if first is None else min(int(first), end)
+
+
+def _stored(piece: tuple[int, list[bytes]]) -> list[StoredEvent]:
+    at, values = piece
+    return [StoredEvent(offset=offset, value=each) for offset, each in enumerate(values, at)]
 
 
 def block_at(file: LogFile, offset: int) -> Row | None:

@@ -14,6 +14,7 @@ from hitl_services.cli.commands import (
     letters,
     looking,
     modelling,
+    sealing,
     topics,
 )
 from hitl_services.cli.options import Task, with_shared
@@ -46,6 +47,7 @@ _COMMANDS = (
     auditing.explain,
     auditing.replay,
     auditing.verify,
+    sealing.checkpoint,
     auditing.export,
     auditing.import_,
     modelling.rebuild,

@@ -16,10 +16,11 @@ from hitl_events.domain.state import next_due, status
 from hitl_events.domain.values import digest
 from hitl_events.errors import CorruptLog, InvalidInput, LogUnavailable
 from hitl_events.ports import Appended, EffectBatch, RunPosition
+from hitl_services.cli.export_files import lines_of
 from hitl_services.cli.progress import progress
 from hitl_services.cli.screen import Screen
 from hitl_services.cli.settings import Settings
-from hitl_services.cli.verifier import check_file, lines_of, noted, problems_page
+from hitl_services.cli.verifier import check_file, noted, problems_page
 from hitl_services.failure import DONE
 from hitl_services.text import counted, quoted
 

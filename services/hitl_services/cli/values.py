@@ -19,10 +19,11 @@ TOKEN_BYTES_MAX = 4096
 _NUMBER = re.compile(r"[0-9]{1,18}")
 
 
-def number(text: str, option: str, *, least: int = 1) -> int:
-    """A whole number that is at least `least`."""
-    if not _NUMBER.fullmatch(text) or int(text) < least:
-        raise InvalidInput(f"expected a number from {least} on as {option}, found {quoted(text)}")
+def number(text: str, option: str, *, least: int = 1, most: int | None = None) -> int:
+    """A whole number that is at least `least`, and at most `most`."""
+    if not _NUMBER.fullmatch(text) or int(text) < least or (most and int(text) > most):
+        wanted = f"a number from {least} {'on' if most is None else f'to {most}'}"
+        raise InvalidInput(f"expected {wanted} as {option}, found {quoted(text)}")
     return int(text)
 
 

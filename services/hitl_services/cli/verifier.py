@@ -3,48 +3,99 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
-from hitl_events.adapters.avro import AvroCodec
-from hitl_events.adapters.sqlite import Damage, SqliteLog
-from hitl_events.audit.chain import ChainCheck
-from hitl_events.audit.imported import FileCheck
+from hitl_events.audit.checkpoint import Statement, missing as missing_from
 from hitl_events.audit.report import Problem, Problems, VerifyReport
-from hitl_events.domain.values import RunId
-from hitl_events.errors import CorruptLog, LogUnavailable
-from hitl_events.ports import RunPosition
+from hitl_events.domain.values import value
+from hitl_events.errors import CorruptLog, UnsoundCheckpoint
+from hitl_services.cli.checkpoint_files import CheckpointFile
+from hitl_services.cli.export_files import FileShare
+from hitl_services.cli.log_share import LogShare, NamedRuns
+from hitl_services.cli.processes import all_of, cores
 from hitl_services.cli.progress import progress
 from hitl_services.cli.screen import Line, Screen
 from hitl_services.cli.settings import Settings
+from hitl_services.cli.shares import Share, Sum, summed, together
 from hitl_services.cli.store import embedded_log
 from hitl_services.failure import BROKEN_CHAIN, DONE, one_line
 from hitl_services.text import counted, harmless, quoted
 
+EVENTS_PER_JOB_MIN = 100_000
+"""A second process takes 0.3 s to begin, in which the first has checked half of these."""
+_FILE_BYTES_PER_JOB_MIN = 8 * 1024 * 1024
 _SHOWN_MAX = 100
 """Problems on a page: the first tells what happened; `--json` has all of them."""
 
+Heard = Callable[[Any], None]
 
-def verify(screen: Screen, settings: Settings, named: tuple[str, ...]) -> int:
+
+@value
+class Asked:
+    """What is to be compared with (None: nothing), and in how many processes (None: as fits)."""
+
+    against: CheckpointFile | None = None
+    jobs: int | None = None
+
+
+@value
+class _Checkpoint:
+    """What was signed, and whether it was said who must have."""
+
+    statement: Statement
+    key_given: bool
+
+    def to_json(self) -> dict[str, Any]:
+        held = self.statement
+        return {
+            "at": held.at,
+            "runs": held.runs,
+            "events": held.events,
+            "root": held.root.hex(),
+            "key": held.key.hex(),
+        }
+
+    def said(self) -> str:
+        signed = f"signed {self.statement.at} by the key {self.statement.key.hex()}"
+        return signed if self.key_given else f"{signed} (--key FILE says whose it must be)"
+
+
+def verify(screen: Screen, settings: Settings, named: tuple[str, ...], asked: Asked) -> int:
     """Check all that is named: files, and of the log the named runs, or all of it."""
-    files = [name for name in named if _is_file(name)]
-    run_ids = [name for name in dict.fromkeys(named) if name not in files]
-    reports = [check_file(screen, name) for name in files]
+    checkpoint: _Checkpoint | None = None
+    if asked.against is not None:
+        try:
+            statement = asked.against.statement()
+        except UnsoundCheckpoint as error:
+            unsound = Problem(run_id=None, seq=None, problem=str(error))
+            report = VerifyReport(runs=0, events=0, errors=(unsound,))
+            return _shown(screen, settings, report, None)
+        checkpoint = _Checkpoint(statement=statement, key_given=asked.against.key is not None)
+    return _shown(screen, settings, _report(screen, settings, named, asked), checkpoint)
+
+
+def _report(
+    screen: Screen, settings: Settings, named: tuple[str, ...], asked: Asked
+) -> VerifyReport:
+    files = [name for name in dict.fromkeys(named) if _is_file(name)]
+    run_ids = tuple(name for name in dict.fromkeys(named) if name not in files)
+    sources = check_files(screen, files, asked, only=frozenset(run_ids)) if files else []
     if run_ids or not files:
-        reports.append(_log(screen, settings, run_ids))
-    report = VerifyReport(
-        runs=sum(each.runs for each in reports),
-        events=sum(each.events for each in reports),
-        errors=tuple(problem for each in reports for problem in each.errors),
-    )
-    if settings.json:
-        screen.document(report.to_json())
-    elif report.ok:
-        said = f"{counted(report.runs, 'run')}, {counted(report.events, 'event')}"
-        screen.page([[("verified", "bold green"), f"  {said}: every chain is whole"]])
-    else:
-        screen.page(problems_page(report.errors))
-    return DONE if report.ok else noted(screen, report, as_json=settings.json)
+        sources.append(check_log(screen, settings, run_ids, asked))
+    found = together(sources)
+    if asked.against is None:
+        return found.report
+    heads = asked.against.heads(found.unmet.__contains__)
+    problems = Problems()
+    for each in found.report.errors:
+        problems.add(each.run_id, each.seq, each.problem)
+    for run_id in sorted(found.unmet):
+        problems.add(run_id, *missing_from(heads[run_id].seq, found.unmet[run_id]))
+    report = found.report
+    return VerifyReport(runs=report.runs, events=report.events, errors=problems.all())
 
 
 def _is_file(name: str) -> bool:
@@ -54,94 +105,145 @@ def _is_file(name: str) -> bool:
         return False  # no path can be like this, a run neither; that is said later
 
 
-def _log(screen: Screen, settings: Settings, run_ids: Sequence[str]) -> VerifyReport:
+def check_log(
+    screen: Screen,
+    settings: Settings,
+    run_ids: tuple[str, ...],
+    asked: Asked,
+    *,
+    heads: Callable[[Any], None] | None = None,
+) -> Sum:
+    """The log, or some of its runs; the heads of all go to `heads`, if that is given."""
     if settings.cluster is not None:
-        from hitl_services.cli.topic_verifier import verify_topic
-
-        return asyncio.run(verify_topic(screen, settings.cluster, run_ids))
-    problems = Problems()
-    check = ChainCheck(AvroCodec(), problems)
-    try:
-        with embedded_log(settings, must_exist=True) as log, log.snapshot():
-            asyncio.run(
-                _some(log, check, problems, run_ids)
-                if run_ids
-                else _all(screen, log, check, problems)
-            )
-    except CorruptLog as error:
-        problems.add(None, None, f"{error.where}: {error.problem}")
-    return check.report()
-
-
-async def _all(screen: Screen, log: SqliteLog, check: ChainCheck, problems: Problems) -> None:
-    with progress(screen, "verifying", await log.end()) as told:
-        async for piece in log.read_lenient():
-            if isinstance(piece, Damage):
-                await _lost(log, check, problems, piece)
-                told(piece.count)
-            else:
-                check.add_all((event.value for event in piece), first=piece[0].offset)
-                told(len(piece))
-    check.finish(await _heads(log))
-    check.check_index([each async for page in log.offset_sums() for each in page])
+        return _topic(screen, settings, run_ids, asked, heads)
+    if run_ids:
+        job = NamedRuns(settings=settings, run_ids=run_ids, against=asked.against)
+        return summed(all_of([job], _nothing))
+    events = _events(settings)
+    jobs = asked.jobs or _fitting(events, EVENTS_PER_JOB_MIN)
+    shares = [
+        LogShare(
+            settings=settings,
+            share=Share(number=number, of=jobs),
+            against=asked.against,
+            tells_heads=heads is not None,
+        )
+        for number in range(jobs)
+    ]
+    with progress(screen, "verifying", events) as told:
+        return summed(all_of(shares, _hearing(told, heads)), by_place=True)
 
 
-async def _lost(log: SqliteLog, check: ChainCheck, problems: Problems, damage: Damage) -> None:
-    """A block that can not be read: which events stood in it."""
-    problem = f"block at offset {damage.first}: {damage.problem}"
-    hit: Mapping[RunId, Sequence[int]] = {}
-    try:
-        hit = await log.runs_in_block(damage.first, damage.count)
-    except CorruptLog as error:
-        problem = f"{problem}; the index can not be read either: {error.problem}"
-    if not hit:
-        problems.add(None, None, problem)
-    for run_id, seqs in hit.items():
-        check.lost(run_id, seqs, problem)
+def _events(settings: Settings) -> int:
+    with embedded_log(settings, must_exist=True) as log, suppress(CorruptLog):  # it is told later
+        return asyncio.run(log.end())
+    return 0
 
 
-async def _heads(log: SqliteLog) -> list[RunPosition]:
-    return [position async for piece in log.positions() for position in piece]
+def _topic(
+    screen: Screen,
+    settings: Settings,
+    run_ids: tuple[str, ...],
+    asked: Asked,
+    heads: Callable[[Any], None] | None,
+) -> Sum:
+    from hitl_services.cli.topic_verifier import TopicShare, missing, shares_of, spans_of
+
+    assert settings.cluster is not None
+    count, spans = asyncio.run(spans_of(settings.cluster, run_ids))
+    offsets = sum(end - start for start, end in spans.values())
+    whole = TopicShare(
+        cluster=settings.cluster,
+        count=count,
+        spans=spans,
+        named=frozenset(run_ids) if run_ids else None,
+        against=asked.against,
+        tells_heads=heads is not None,
+    )
+    shares = shares_of(whole, asked.jobs or _fitting(offsets, EVENTS_PER_JOB_MIN))
+    with progress(screen, "verifying", offsets) as told:
+        found = [each for some in all_of(shares, _hearing(told, heads)) for each in some]
+    found.sort(key=lambda each: each.partition)
+    total = summed([each.report for each in found])
+    absent = list(missing(run_ids, found)) if run_ids else []
+    report = total.report
+    errors = (*report.errors, *absent)
+    return Sum(
+        report=VerifyReport(runs=report.runs, events=report.events, errors=errors),
+        unmet=total.unmet,
+    )
 
 
-async def _some(
-    log: SqliteLog, check: ChainCheck, problems: Problems, run_ids: Sequence[str]
-) -> None:
-    read: set[str] = set()
-    for run_id in run_ids:
-        try:
-            values = (await log.load([RunId(run_id)])).get(RunId(run_id), ())
-        except CorruptLog as error:
-            problems.add(run_id, None, f"{error.where}: {error.problem}")
-            continue
-        if values:
-            check.add_all(values)
-            read.add(run_id)
-        else:
-            problem = f"expected a run of this log or a file, found neither under {quoted(run_id)}"
-            problems.add(run_id, None, problem)
-    check.finish([head for head in await _heads(log) if head.run_id in read])
+def check_files(
+    screen: Screen,
+    names: Sequence[str],
+    asked: Asked,
+    *,
+    only: frozenset[str] = frozenset(),
+) -> list[Sum]:
+    """Exported files, for which no log is needed, in their order."""
+    size = sum(Path(name).stat().st_size for name in names)
+    jobs = min(asked.jobs or _fitting(size, _FILE_BYTES_PER_JOB_MIN), len(names))
+    shares = [
+        FileShare(names=tuple(names[first::jobs]), against=asked.against, only=only)
+        for first in range(jobs)
+    ]
+    what = quoted(names[0]) if len(names) == 1 else counted(len(names), "file")
+    with progress(screen, f"verifying {what}", None) as told:
+        found = all_of(shares, told)
+    by_name = {
+        name: report
+        for share, reports in zip(shares, found, strict=True)
+        for name, report in zip(share.names, reports, strict=True)
+    }
+    return [summed([by_name[name]]) for name in names]
 
 
 def check_file(screen: Screen, name: str) -> VerifyReport:
-    """Check an exported file; no log is needed."""
-    check = FileCheck(AvroCodec())
-    with progress(screen, f"verifying {quoted(name)}", None) as told:
-        for line in lines_of(name):
-            check.add(line)
-            told(1)
-    check.finish()
-    return check.report()
+    """Check one exported file."""
+    (found,) = check_files(screen, [name], Asked())
+    return found.report
 
 
-def lines_of(name: str) -> Iterator[bytes]:
-    """The lines of a file; `LogUnavailable` says why it can not be read."""
-    try:
-        with Path(name).open("rb") as file:
-            yield from file
-    except OSError as error:
-        message = f"expected to read the file {quoted(name)}, found: {error.strerror}"
-        raise LogUnavailable(message) from None
+def _fitting(amount: int, least: int) -> int:
+    """As many processes as have enough to do, at most the cores."""
+    return max(1, min(cores(), amount // least))
+
+
+def _hearing(told: Callable[[int], None], heads: Callable[[Any], None] | None) -> Heard:
+    """What a share tells: how many more are done, or heads."""
+
+    def heard(held: Any) -> None:  # noqa: ANN401 - either of two kinds
+        if isinstance(held, int):
+            told(held)
+        elif heads is not None:
+            heads(held)
+
+    return heard
+
+
+def _nothing(_: object) -> None:
+    """Nobody looks."""
+
+
+def _shown(
+    screen: Screen, settings: Settings, report: VerifyReport, checkpoint: _Checkpoint | None
+) -> int:
+    if settings.json:
+        shown = report.to_json()
+        screen.document(
+            shown if checkpoint is None else {**shown, "checkpoint": checkpoint.to_json()}
+        )
+    elif report.ok:
+        said = f"{counted(report.runs, 'run')}, {counted(report.events, 'event')}"
+        page: list[Line] = [[("verified", "bold green"), f"  {said}: every chain is whole"]]
+        if checkpoint is not None:
+            held = counted(checkpoint.statement.runs, "run")
+            page.append([f"          as in the checkpoint of {held}, {checkpoint.said()}"])
+        screen.page(page)
+    else:
+        screen.page(problems_page(report.errors))
+    return DONE if report.ok else noted(screen, report, as_json=settings.json)
 
 
 def noted(screen: Screen, report: VerifyReport, *, as_json: bool) -> int:

@@ -114,7 +114,22 @@ def verify(
     runs: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[RUN...] [FILE]", help="The whole log, if none is named.", show_default=False
+            metavar="[RUN...] [FILE...]",
+            help="The whole log, if none is named.",
+            show_default=False,
+        ),
+    ] = None,
+    against: Annotated[
+        str | None,
+        typer.Option(metavar="CHECKPOINT", help="Find what was removed, cut or rewritten since."),
+    ] = None,
+    key: Annotated[
+        str | None, typer.Option(metavar="PUBLIC.pem", help="Who must have signed CHECKPOINT.")
+    ] = None,
+    jobs: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N", help="Processes; default: the cores, 1 for little.", show_default=False
         ),
     ] = None,
 ) -> Work:
@@ -124,9 +139,13 @@ def verify(
     """
 
     def work(screen: Screen, settings: Settings) -> int:
-        from hitl_services.cli import verifier
+        from hitl_services.cli import checkpoint_files, processes, values, verifier
 
-        return verifier.verify(screen, settings, tuple(runs or ()))
+        asked = verifier.Asked(
+            against=checkpoint_files.named(against, key),
+            jobs=None if jobs is None else values.number(jobs, "--jobs", most=processes.JOBS_MAX),
+        )
+        return verifier.verify(screen, settings, tuple(runs or ()), asked)
 
     return work
 

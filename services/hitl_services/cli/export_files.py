@@ -1,0 +1,99 @@
+"""Exported files as they lie on disk: plain or compressed (zstandard), some named by their root."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from hitl_events.adapters.avro import AvroCodec
+from hitl_events.audit.imported import FileCheck
+from hitl_events.audit.merkle import root_of
+from hitl_events.domain.values import value
+from hitl_events.errors import CorruptLog, LogUnavailable
+from hitl_services.cli.checkpoint_files import CheckpointFile
+from hitl_services.cli.shares import PlacedProblems, ShareReport, Tally, Tell, share_report
+from hitl_services.text import quoted
+
+ARCHIVE_ENDING = ".jsonl.zst"
+_NAMED_BY_ROOT = re.compile(rf"([0-9a-f]{{64}}){re.escape(ARCHIVE_ENDING)}")
+_ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
+_READ_BYTES = 128 * 1024
+_WINDOW_BYTES_MAX = 128 * 1024 * 1024
+"""What a foreign file may make us hold to decompress it; ours need 8 MiB."""
+
+
+def lines_of(name: str) -> Iterator[bytes]:
+    """The lines of a file, compressed or not, which its first bytes tell.
+
+    `LogUnavailable` says why it can not be read, `CorruptLog` that its compression is damaged.
+    """
+    try:
+        with Path(name).open("rb") as file:
+            packed = file.read(len(_ZSTD_MAGIC)) == _ZSTD_MAGIC
+            file.seek(0)
+            yield from _unpacked(file, name) if packed else file
+    except OSError as error:
+        message = f"expected to read the file {quoted(name)}, found: {error.strerror}"
+        raise LogUnavailable(message) from None
+
+
+def root_in_name(name: str) -> bytes | None:
+    """The root by which a file of an archive is named; None for any other file."""
+    found = _NAMED_BY_ROOT.fullmatch(Path(name).name)
+    return bytes.fromhex(found[1]) if found else None
+
+
+@value
+class FileShare:
+    """Some exported files, one after the other."""
+
+    names: tuple[str, ...]
+    against: CheckpointFile | None = None
+    only: frozenset[str] = frozenset()
+    """Of the checkpoint; all of it if empty."""
+
+    def __call__(self, tell: Tell) -> list[ShareReport]:
+        """What is found in each of them."""
+        return [self._file(name, tell) for name in self.names]
+
+    def _file(self, name: str, tell: Tell) -> ShareReport:
+        expected = self.against.heads(self._wanted) if self.against else {}
+        problems = PlacedProblems()
+        check = FileCheck(AvroCodec(), problems, expected=expected)
+        tally = Tally(tell)
+        try:
+            for line in lines_of(name):
+                check.add(line)
+                tally.add(1)
+            check.finish()
+        except CorruptLog as error:
+            problems.add(None, None, f"{error.where}: {error.problem}")
+        root = root_in_name(name)
+        if root is not None and not problems and root_of(check.chains.heads()) != root:
+            wanted = f"expected runs under the root in the name of the file, {root.hex()}"
+            problems.add(None, None, f"{wanted}, found others: runs were removed, added or changed")
+        tally.flush()
+        return share_report(check.chains, problems)
+
+    def _wanted(self, run_id: str) -> bool:
+        return not self.only or run_id in self.only
+
+
+def _unpacked(file: BinaryIO, name: str) -> Iterator[bytes]:
+    import zstandard
+
+    unpacker = zstandard.ZstdDecompressor(max_window_size=_WINDOW_BYTES_MAX)
+    begun = b""
+    try:
+        with unpacker.stream_reader(file, read_across_frames=True, closefd=False) as plain:
+            while some := plain.read(_READ_BYTES):
+                *lines, begun = (begun + some).split(b"\n")
+                for line in lines:
+                    yield line + b"\n"
+    except zstandard.ZstdError as error:
+        problem = f"expected a sound compressed file, found: {error}"
+        raise CorruptLog(f"the file {quoted(name)}", problem) from None
+    if begun:
+        yield begun
