@@ -12,7 +12,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn, TypeAlias
 
-from benchmarks import disk, latency, paused, replay, throughput
+from benchmarks import disk, export, latency, paused, replay, throughput
 from benchmarks.figures import Figure
 from benchmarks.kafka import measure as kafka
 from benchmarks.size import FULL, Size
@@ -24,6 +24,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "throughput": throughput.measure,
     "latency": latency.measure,
     "replay": replay.measure,
+    "export": export.measure,
     "paused": paused.measure,
     "disk": disk.measure,
     "million": paused.measure_million,

@@ -24,7 +24,7 @@ def measure(size: Size, folder: Path) -> list[Figure]:
     data = folder / "data"
     told = samples(folder / "sample", count=min(64, size.replayed_runs), done=True)
     fill(data, told, size.replayed_runs)
-    values = asyncio.run(_values(data))
+    values = asyncio.run(values_in(data))
     reader = RawReader()
     verified: list[float] = []
     raw: list[float] = []
@@ -37,7 +37,8 @@ def measure(size: Size, folder: Path) -> list[Figure]:
     return [replace(figure, target=f"{EVENTS_PER_S:,} or ratio {SHARE_OF_RAW}", met=met)]
 
 
-async def _values(data: Path) -> list[bytes]:
+async def values_in(data: Path) -> list[bytes]:
+    """All event values of a log."""
     log = SqliteLog.open_for_reading(data)
     try:
         return [event.value async for piece in log.read() for event in piece]

@@ -7,7 +7,7 @@ read by a person, checked without a log, and imported as it was. No token stands
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from hashlib import sha256
@@ -23,7 +23,8 @@ USER_DATA = frozenset({"data", "data_schema", "draft", "input", "output", "polic
 """Fields whose bytes are canonical JSON; all other bytes are digests, or the run's seed."""
 
 END_TYPE = "End"
-_FINGERPRINT = slice(2, 10)
+FINGERPRINT = slice(2, 10)
+"""Of a record: the fingerprint of its schema, lowest byte first."""
 _NAMES_CACHED = 128
 """All fields of all events have some 70 names."""
 
@@ -39,7 +40,7 @@ def export_line(
     event = codec.decode(value)
     line: dict[str, Any] = {
         "type": type(event).__name__,
-        "schema": value[_FINGERPRINT][::-1].hex(),
+        "schema": value[FINGERPRINT][::-1].hex(),
         "value": base64.b64encode(value).decode(),
     }
     if partition is not None:
@@ -87,6 +88,7 @@ class End:
     def __init__(self) -> None:
         self._events = 0
         self._heads: dict[str, bytes] = {}
+        self._last: tuple[str, bytes] | None = None
         self._offsets = sha256()
         self._has_offsets = False
 
@@ -95,13 +97,21 @@ class End:
     ) -> None:
         """The next event's line."""
         self._events += 1
-        self._heads[run_id] = sha256(value).digest()
+        if self._last is not None and self._last[0] != run_id:
+            self._close()
+        self._last = run_id, value
         if partition is not None or offset is not None:
             self._has_offsets = True
-            self._offsets.update(f"{partition}:{offset}\n".encode())
+            self._offsets.update(_place(partition, offset))
+
+    def _close(self) -> None:
+        """Of a run its last event alone is digested."""
+        if self._last is not None:
+            self._heads[self._last[0]] = sha256(self._last[1]).digest()
 
     def to_json(self) -> dict[str, Any]:
         """The End line as a JSON object; give it to `spelt`, which keeps its order."""
+        self._close()
         line: dict[str, Any] = {
             "type": END_TYPE,
             "runs": len(self._heads),
@@ -113,10 +123,53 @@ class End:
         return line
 
 
+class EndLine:
+    """The End line of whole runs, written without holding their heads: those go to `spill`.
+
+    `around` is what stands before and after what was spilled; together they are what `spelt` gives
+    for `End.to_json()`.
+    """
+
+    def __init__(self, spill: Callable[[bytes], object]) -> None:
+        self._spill = spill
+        self._runs = self._events = 0
+        self._offsets = sha256()
+        self._has_offsets = False
+
+    def add(
+        self,
+        run_id: str,
+        values: Sequence[bytes],
+        places: Iterable[tuple[int, int] | tuple[None, None]] = (),
+    ) -> None:
+        """The next run, with the place of each of its events where they have one."""
+        head = _member(run_id, sha256(values[-1]).hexdigest())
+        self._spill(b"," + head if self._runs else head)
+        self._runs += 1
+        self._events += len(values)
+        for partition, offset in places:
+            if partition is not None:
+                self._has_offsets = True
+                self._offsets.update(_place(partition, offset))
+
+    def around(self) -> tuple[bytes, bytes]:
+        """What comes before the heads, and what comes after them."""
+        counts = f'"type":"{END_TYPE}","runs":{self._runs},"events":{self._events}'
+        offsets = f',"offsets":"{self._offsets.hexdigest()}"' if self._has_offsets else ""
+        return f'{{{counts},"heads":{{'.encode(), f"}}{offsets}}}".encode()
+
+
+def _place(partition: int | None, offset: int | None) -> bytes:
+    return f"{partition}:{offset}\n".encode()
+
+
 def _heads(line: Mapping[str, Any]) -> bytes:
-    heads = line["heads"].items()
-    members = [canonical.dumps(run_id) + b":" + canonical.dumps(head) for run_id, head in heads]
+    members = [_member(run_id, head) for run_id, head in line["heads"].items()]
     return b"{" + b",".join(members) + b"}"
+
+
+def _member(run_id: str, head: object) -> bytes:
+    return canonical.dumps(run_id) + b":" + canonical.dumps(head)
 
 
 @lru_cache(_NAMES_CACHED)

@@ -22,6 +22,13 @@ _LONG = b"0" * 16
 """2^53 has 16 digits."""
 _DIGITS_AS_0 = bytes(ord("0") if byte in b"0123456789" else ord("x") for byte in range(256))
 """So that a search for zeros finds any number as long, in a fifth of the time of a pattern."""
+_FAR = 0xEE
+"""First byte of U+E000 and all beyond, among which the two orders of keys differ."""
+_DIGITS_AS_0_FAR_AS_FF = bytes(
+    0xFF if byte >= _FAR else ord("0") if byte in b"0123456789" else byte for byte in range(256)
+)
+_UNPLAIN = (b"0.0", b"0e0", b"0e-", b"0e+", _LONG, b"\xff")
+"""What a float or a long number shows as, and a letter far out; a text may too, and is no worse."""
 
 
 def dumps(value: Any, *, around: int = 0) -> bytes:
@@ -46,6 +53,24 @@ def loads(data: bytes) -> Any:
     if _LONG in data.translate(_DIGITS_AS_0):
         return json.loads(data, parse_int=_number)
     return orjson.loads(data)
+
+
+def is_plainly_canonical(data: bytes) -> bool:
+    """True only for bytes that `dumps` would write; False where that takes a closer look.
+
+    Without floats, long numbers, deep nesting and letters that UTF-8 and UTF-16 sort differently,
+    what orjson writes again is canonical: so nothing is walked through in Python.
+    """
+    shape = data.translate(_DIGITS_AS_0_FAR_AS_FF)
+    for sign in _UNPLAIN:
+        if sign in shape:
+            return False
+    if data.count(b"[") + data.count(b"{") > DEPTH_MAX:
+        return False
+    try:
+        return orjson.dumps(orjson.loads(data), option=orjson.OPT_SORT_KEYS) == data
+    except ValueError:
+        return False
 
 
 def _number(digits: str) -> int | float:

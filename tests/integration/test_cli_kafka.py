@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+from pathlib import Path
 
 import pytest
 
@@ -259,6 +260,28 @@ def test_an_export_says_where_its_events_stand(
     ]
     assert checked == {"runs": 3, "events": len(values), "errors": []}
     assert [each["result"] for each in replayed] == ["ok"] * 3
+
+
+def test_an_export_imported_at_a_desk_shows_the_same_outcomes(
+    filled: Console, tmp_path: Path
+) -> None:
+    """What the cluster says of its runs, a folder says that was filled from the export alone."""
+    asked = (
+        ("runs",),
+        *(("show", run_id) for run_id in ("r-1", "a-2", "z-3")),
+        ("audit",),
+        ("pending",),
+    )
+    there = [filled.json(*each) for each in asked]
+    page, table = (filled.hitl("export", "--format", form).out for form in ("html", "csv"))
+    filled.json("export", "--from-topic", "-o", "all.jsonl")
+    del filled.environment["HITL_KAFKA_BOOTSTRAP"]
+    desk = ("--dir", str(tmp_path / "desk"))
+    filled.json("import", "all.jsonl", *desk)
+
+    assert [filled.json(*each, *desk) for each in asked] == there
+    assert filled.hitl("export", "--format", "csv", *desk).out == table
+    assert "Partition, offset" in page
 
 
 def test_verify_names_what_was_changed(

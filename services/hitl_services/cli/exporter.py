@@ -1,11 +1,14 @@
-"""`hitl export`: histories as lines, to stdout or whole into a file."""
+"""`hitl export`: histories as lines, a table or a page, to stdout or whole into a file."""
 
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
+from contextlib import ExitStack, suppress
+from pathlib import Path
 
-from hitl_events.audit.export import End, export_line, spelt
+from hitl_events.domain.values import value
+from hitl_events.errors import InvalidInput
+from hitl_services.cli.exported import FORMATS, Exported, exported
 from hitl_services.cli.files import Write, written
 from hitl_services.cli.opening import opened
 from hitl_services.cli.progress import progress
@@ -16,49 +19,76 @@ from hitl_services.failure import DONE
 from hitl_services.text import counted, quoted
 
 
-def to_stdout(screen: Screen, settings: Settings, run_ids: tuple[str, ...]) -> int:
-    """Stream the lines; stops quietly once nobody reads them any more."""
+@value
+class Asked:
+    """Which runs, all if none is named, and as what; no format: what a file's name ends with."""
 
-    def write(line: bytes) -> None:
-        screen.write(line.decode())
+    run_ids: tuple[str, ...] = ()
+    form: str | None = None
+
+
+@value
+class _Counts:
+    runs: int
+    events: int
+
+
+def to_stdout(screen: Screen, settings: Settings, asked: Asked) -> int:
+    """Stream it; stops quietly once nobody reads it any more."""
+    form = asked.form or FORMATS[0]
+    if settings.json and form != FORMATS[0]:
+        raise InvalidInput(f"expected --json or --format {form} on stdout, found both; add -o FILE")
+
+    def write(data: bytes) -> None:
+        screen.write_bytes(data)
         if screen.gone:
             raise BrokenPipeError
 
     with suppress(BrokenPipeError):
-        _exported(screen, settings, run_ids, write)
+        _exported(screen, settings, asked, (form, write, screen.ascii_only))
     return DONE
 
 
-def to_file(
-    screen: Screen, settings: Settings, run_ids: tuple[str, ...], output: str, *, force: bool
-) -> int:
+def to_file(screen: Screen, settings: Settings, asked: Asked, output: str, *, force: bool) -> int:
     """Write the file whole or not at all."""
-    end = written(output, lambda write: _exported(screen, settings, run_ids, write), force=force)
-    summed = end.to_json()
-    runs, events = summed["runs"], summed["events"]
+    ending = Path(output).suffix.removeprefix(".")
+    form = asked.form or (ending if ending in FORMATS else FORMATS[0])
+
+    def fill(write: Write) -> _Counts:
+        return _exported(screen, settings, asked, (form, write, False))
+
+    found = written(output, fill, force=force)
     if settings.json:
-        screen.document({"file": output, "runs": runs, "events": events})
+        screen.document({"file": output, "runs": found.runs, "events": found.events})
         return DONE
-    said = f"{counted(runs, 'run')}, {counted(events, 'event')} in {quoted(output)}"
+    said = f"{counted(found.runs, 'run')}, {counted(found.events, 'event')} in {quoted(output)}"
     screen.page([[("exported", "bold green"), f"  {said}"]])
     return DONE
 
 
-def _exported(screen: Screen, settings: Settings, run_ids: tuple[str, ...], write: Write) -> End:
-    with opened(screen, settings, run_ids or None, must_exist=True) as store, store.log.snapshot():
-        return asyncio.run(_lines(screen, store, run_ids, write))
+def _exported(
+    screen: Screen, settings: Settings, asked: Asked, to: tuple[str, Write, bool]
+) -> _Counts:
+    form, write, ascii_only = to
+    with (
+        opened(screen, settings, asked.run_ids or None, must_exist=True) as store,
+        store.log.snapshot(),
+        ExitStack() as undo,
+    ):
+        sheet = exported(form, store, write, undo, ascii_only=ascii_only)
+        found = asyncio.run(_filled(screen, store, asked.run_ids, sheet))
+        sheet.end()
+    return found
 
 
-async def _lines(screen: Screen, store: Store, run_ids: tuple[str, ...], write: Write) -> End:
-    end = End()
-    with progress(screen, "exporting", await store.log.end()) as told:
+async def _filled(
+    screen: Screen, store: Store, run_ids: tuple[str, ...], sheet: Exported
+) -> _Counts:
+    runs = events = 0
+    with progress(screen, "exporting", None if run_ids else await store.log.end()) as told:
         async for run_id, values in store.histories(run_ids):
-            for value, (partition, offset) in zip(
-                values, store.places(run_id, len(values)), strict=True
-            ):
-                line = export_line(value, store.codec, partition=partition, offset=offset)
-                write(spelt(line) + b"\n")
-                end.add(run_id, value, partition=partition, offset=offset)
+            sheet.add(run_id, values, store.places(run_id, len(values)))
+            runs += 1
+            events += len(values)
             told(len(values))
-    write(spelt(end.to_json()) + b"\n")
-    return end
+    return _Counts(runs=runs, events=events)

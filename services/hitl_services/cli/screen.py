@@ -104,6 +104,20 @@ class Screen:
         except OSError as error:
             self._failed(error)
 
+    def write_bytes(self, data: bytes) -> None:
+        """As `write`, of UTF-8: as it is where stdout takes that."""
+        if self.ascii_only:
+            self.write(data.decode())
+            return
+        self.answered = True
+        if self._gone:
+            return
+        try:
+            self._out.flush()
+            self._out.buffer.write(data)
+        except OSError as error:
+            self._failed(error)
+
     def _failed(self, error: OSError) -> None:
         self.hang_up()
         if not isinstance(error, BrokenPipeError):

@@ -11,11 +11,19 @@ from hitl_events.domain.values import iso
 from hitl_events.projections.attempts import AttemptRow
 from hitl_events.projections.decisions import DecisionRow
 from hitl_events.projections.selection import Decided, Selection
-from hitl_services.reports.markup import escaped, escaped_lines, page_foot, page_head
+from hitl_services.reports.markup import (
+    cell,
+    escaped,
+    escaped_json,
+    escaped_lines,
+    page_foot,
+    page_head,
+    table_head,
+)
 from hitl_services.reports.sheet import Tally
 from hitl_services.text import age, clock
 
-_TITLES = ("Decided", "Verdict", "By", "Channel", "Waited", "Gate", "Notes and data", "Event")
+ENTRY_TITLES = ("Decided", "Verdict", "By", "Channel", "Waited", "Gate", "Notes and data", "Event")
 
 
 class HtmlPage:
@@ -27,20 +35,15 @@ class HtmlPage:
 
     def head(self) -> str:
         """Title, what was asked for, and the head of the table."""
-        titles = "".join(f"<th>{title}</th>" for title in _TITLES)
         asked = f'<p class="dim">{escaped(_asked(self._wanted))}</p>\n'
-        begun = f"{page_head('Decisions')}{asked}<table>\n<thead><tr>{titles}</tr></thead>\n"
-        return self._fitting(begun)
+        return self._fitting(f"{page_head('Decisions')}{asked}{table_head(ENTRY_TITLES)}")
 
     def lines(self, decided: Decided) -> Iterator[str]:
         """The rows of a round, which stay together on paper."""
         yield "<tbody>\n"
-        for decision in decided.decisions:
-            yield self._fitting(_row(decision, "", escaped(decision.verdict)))
-        for attempt in decided.attempts:
-            verdict = f"refused: {escaped(attempt.verdict)}"
-            why = f"{escaped(attempt.reason)}: {escaped(attempt.message)}"
-            yield self._fitting(_row(attempt, why, verdict))
+        entries: tuple[DecisionRow | AttemptRow, ...] = (*decided.decisions, *decided.attempts)
+        for entry in entries:
+            yield self._fitting(entry_row(entry))
         yield "</tbody>\n"
 
     def foot(self, tally: Tally) -> str:
@@ -52,21 +55,27 @@ class HtmlPage:
         return text.encode("ascii", "xmlcharrefreplace").decode() if self._ascii_only else text
 
 
-def _row(entry: DecisionRow | AttemptRow, why: str, verdict: str) -> str:
+def entry_row(entry: DecisionRow | AttemptRow) -> str:
+    """The row of a decision, or of what was refused and why."""
+    verdict, why, mark = escaped(entry.verdict), "", ""
+    if isinstance(entry, AttemptRow):
+        verdict, mark = f"refused: {verdict}", ' class="refused"'
+        why = f"{escaped(entry.reason)}: {escaped(entry.message)}"
     by = "by the schedule" if entry.channel == "schedule" else entry.decided_by or "nobody named"
     waited = "-" if entry.waited is None else age(entry.waited)
-    cells = (
-        f'<td class="nowrap" title="{iso(entry.at)}">{clock(entry.at)}</td>',
-        f"<td>{verdict}</td>",
-        f'<td>{escaped(by)} <span class="dim">({escaped(entry.identity)})</span></td>',
-        f"<td>{escaped(entry.channel)}</td>",
-        f'<td title="{escaped(str(entry.waited))}">{escaped(waited)}</td>',
-        f"<td>{_gate(entry)}</td>",
-        f"<td>{_told(entry, why)}</td>",
-        f"<td>{_event(entry)}</td>",
+    identity = f'{escaped(by)} <span class="dim">({escaped(entry.identity)})</span>'
+    markup = (
+        (clock(entry.at), f' class="nowrap" title="{iso(entry.at)}"'),
+        (verdict, ""),
+        (identity, ""),
+        (escaped(entry.channel), ""),
+        (escaped(waited), f' title="{escaped(str(entry.waited))}"'),
+        (_gate(entry), ""),
+        (_told(entry, why), ""),
+        (_event(entry), ""),
     )
-    kind = ' class="refused"' if isinstance(entry, AttemptRow) else ""
-    return f"<tr{kind}>{''.join(cells)}</tr>\n"
+    cells = map(cell, ENTRY_TITLES, *zip(*markup, strict=True))
+    return f"<tr{mark}>{''.join(cells)}</tr>\n"
 
 
 def _gate(entry: DecisionRow | AttemptRow) -> str:
@@ -81,7 +90,7 @@ def _told(entry: DecisionRow | AttemptRow, why: str) -> str:
     if entry.notes is not None:
         parts.append(escaped_lines(entry.notes))
     if entry.data is not None:
-        parts.append(f"<code>{escaped(entry.data.decode())}</code>")
+        parts.append(f"<code>{escaped_json(entry.data)}</code>")
     return "<br>".join(parts)
 
 

@@ -2,53 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 
 import pytest
 
 from hitl_events.client.spool import Spool
-from hitl_events.domain.values import RunId
 from hitl_events.errors import InvalidInput, UnknownRun
-from hitl_events.ports import RunPosition
 from hitl_events.projections.selection import Decided, Selection
 from hitl_services.cli.audit import Asked, through
 from hitl_services.cli.store import Store
 from hitl_services.cli.topic_store import TopicStore
 from tests.golden import make_histories as plays
-from tests.unit.audit.made import chained, ended, position_of, started, waiting
+from tests.unit.audit.made import chained, ended, started, waiting
+from tests.unit.cli.paged_log import PagedLog
 from tests.unit.client.stored import stored
 
 NOW = datetime(2026, 3, 10, tzinfo=UTC)
-
-
-class PagedLog:
-    """A log that notes what is asked of it; each page has one run with as many events as fit."""
-
-    def __init__(self, runs: Mapping[str, list[bytes]]) -> None:
-        self.runs = runs
-        self.asked: list[str] = []
-
-    async def positions(self) -> AsyncIterator[Sequence[RunPosition]]:
-        """A page for each run."""
-        for run_id, values in self.runs.items():
-            self.asked.append(f"page {run_id}")
-            yield [position_of(values)]
-
-    async def load(self, run_ids: Iterable[RunId]) -> Mapping[RunId, tuple[bytes, ...]]:
-        """The events of runs."""
-        wanted = list(run_ids)
-        self.asked += [f"load {run_id}" for run_id in wanted]
-        return {run_id: tuple(self.runs[run_id]) for run_id in wanted}
-
-    async def end(self) -> int:
-        """How many events there are."""
-        return sum(map(len, self.runs.values()))
-
-    def snapshot(self) -> AbstractContextManager[None]:
-        """It does not change."""
-        return nullcontext()
 
 
 def _store(runs: Mapping[str, list[bytes]]) -> tuple[Store, PagedLog]:

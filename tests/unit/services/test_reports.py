@@ -4,7 +4,6 @@ import csv
 import io
 import json
 from collections.abc import Sequence
-from html.parser import HTMLParser
 
 import pytest
 from hypothesis import given, settings
@@ -19,32 +18,7 @@ from hitl_services.reports.json_sheet import JsonLines, JsonList
 from hitl_services.reports.sheet import Sheet, Tally
 from tests.golden import make_histories as plays
 from tests.unit.domain.histories import paused, received, recorded, rejected, started
-
-TAGS = {
-    *("html", "head", "meta", "title", "style", "body", "h1", "p", "table", "thead", "tbody"),
-    *("tr", "th", "td", "span", "code", "br"),
-}
-
-
-class Read(HTMLParser):
-    """What a browser makes of a page: its tags, their attributes, its text."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.tags: set[str] = set()
-        self.attributes: set[str] = set()
-        self.text = ""
-        self.feed(page)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """A tag begins."""
-        self.tags.add(tag)
-        self.attributes |= {name for name, _ in attrs}
-
-    def handle_data(self, data: str) -> None:
-        """Text between tags."""
-        self.text += data
+from tests.unit.services.page import ATTRIBUTES, TAGS, Read
 
 
 def _report(sheet: Sheet, events: Sequence[Event], wanted: Selection | None = None) -> str:
@@ -166,7 +140,7 @@ def test_a_page_has_our_tags_alone(text: str) -> None:
     read = Read(report)
 
     assert read.tags <= TAGS
-    assert read.attributes <= {"lang", "charset", "http-equiv", "content", "name", "class", "title"}
+    assert read.attributes <= ATTRIBUTES
     assert not {"\u202e", "\x1b", "\u200b", "\x00"} & set(report)
     assert report.endswith("</body>\n</html>\n")
 

@@ -153,24 +153,33 @@ def verify(
 def export(
     runs: _Runs = None,
     format: Annotated[  # noqa: A002 - the name of the option
-        str, typer.Option(metavar="jsonl", help="One line for each event.")
-    ] = "jsonl",
+        str | None,
+        typer.Option(
+            metavar="jsonl|csv|html",
+            help="Default: what FILE ends with, or jsonl.",
+            show_default=False,
+        ),
+    ] = None,
     output: _Output = None,
     force: _Force = False,
+    from_topic: FromTopic = False,
 ) -> Work:
     """Export histories for an audit.
 
-    What is exported can be verified without the log, and imported elsewhere.
+    jsonl can be verified without the log and imported elsewhere; csv has a line for each decision
+    or refused attempt; html is one page to read or print.
     """
 
     def work(screen: Screen, settings: Settings) -> int:
-        from hitl_services.cli import exporter, values
+        from hitl_services.cli import exported, exporter, values
 
-        values.choice(format, "--format", ("jsonl",))
-        named = tuple(runs or ())
+        check_from_topic(settings, from_topic=from_topic)
+        if format is not None:
+            values.choice(format, "--format", exported.FORMATS)
+        asked = exporter.Asked(run_ids=tuple(runs or ()), form=format)
         if output is None:
-            return exporter.to_stdout(screen, settings, named)
-        return exporter.to_file(screen, settings, named, output, force=force)
+            return exporter.to_stdout(screen, settings, asked)
+        return exporter.to_file(screen, settings, asked, output, force=force)
 
     return work
 
