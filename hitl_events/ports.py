@@ -131,6 +131,14 @@ class StoredEvent:
     value: bytes
 
 
+@value
+class Written:
+    """An event by the schema in which it was written: its bare name, its fields in their order."""
+
+    name: str
+    fields: Mapping[str, object]
+
+
 class EventLog(Protocol):
     """The append-only stream of one partition, in the order in which it was committed."""
 
@@ -207,7 +215,11 @@ class DeadLetters(Protocol):
 
 
 class Codec(Protocol):
-    """Events and end marks to stored bytes and back; what was decoded encodes to the same bytes."""
+    """Events and end marks to stored bytes and back.
+
+    What was decoded encodes to the same bytes, unless they are of a schema that was superseded:
+    that is read as today's event, and never written again.
+    """
 
     def encode(self, event: Event) -> bytes:
         """The whole record value: single-object header and body."""
@@ -217,8 +229,8 @@ class Codec(Protocol):
         """The event; `CorruptLog` for bytes that are not exactly one."""
         ...
 
-    def names(self, value: bytes) -> tuple[str, ...]:
-        """The fields that a record of one event has, by the schema in which it was written."""
+    def written(self, value: bytes) -> Written:
+        """The fields of a record as they were written; `CorruptLog` as from `decode`."""
         ...
 
     def encode_mark(self, mark: EndMark) -> bytes:

@@ -14,10 +14,10 @@ from hashlib import sha256
 from typing import Any
 
 from hitl_events.domain import canonical
-from hitl_events.domain.events import About, Event, GatePaused, Source
+from hitl_events.domain.events import About, Source
 from hitl_events.domain.values import iso
 from hitl_events.errors import CorruptLog, NotSerialisable
-from hitl_events.ports import Codec
+from hitl_events.ports import Codec, Written
 
 USER_DATA = frozenset({"data", "data_schema", "draft", "input", "output", "policy", "result"})
 """Fields whose bytes are canonical JSON; all other bytes are digests, or the run's seed."""
@@ -37,9 +37,10 @@ def export_line(
     `schema` is the 64-bit fingerprint as a number, so highest byte first; the record has it lowest
     byte first.
     """
-    event = codec.decode(value)
+    # By the record's own schema: its line is the same whatever later releases made of the event.
+    written = codec.written(value)
     line: dict[str, Any] = {
-        "type": type(event).__name__,
+        "type": written.name,
         "schema": value[FINGERPRINT][::-1].hex(),
         "value": base64.b64encode(value).decode(),
     }
@@ -47,9 +48,8 @@ def export_line(
         line["partition"] = partition
     if offset is not None:
         line["offset"] = offset
-    # By the record's own schema: its line is the same after a later release has added a field.
-    for name in codec.names(value):
-        line[name] = _readable(event, name)
+    for name, held in written.fields.items():
+        line[name] = _readable(written, name, held)
     return line
 
 
@@ -177,17 +177,16 @@ def _key(name: str) -> bytes:
     return canonical.dumps(name) + b":"
 
 
-def _readable(event: Event, name: str) -> object:
-    held: object = getattr(event, name)
+def _readable(written: Written, name: str, held: object) -> object:
     match held:
         case bytes() if name in USER_DATA:
-            return _json(event, name, held)
+            return _json(written, name, held)
         case bytes():
             return held.hex()
         case datetime():
             return iso(held)
-        case tuple() if isinstance(event, GatePaused):
-            return list(event.verdicts)
+        case tuple():
+            return [*map(str, held)]  # pyright: ignore[reportUnknownArgumentType]  # of texts
         case Source(topic=topic, partition=partition, offset=offset, timestamp_ms=stamp_ms):
             return {
                 "topic": topic,
@@ -201,7 +200,7 @@ def _readable(event: Event, name: str) -> object:
             return held
 
 
-def _json(event: Event, name: str, data: bytes) -> object:
+def _json(written: Written, name: str, data: bytes) -> object:
     """User data; of bytes that are not canonical JSON the line would not tell which they were."""
     try:
         held = canonical.loads(data)
@@ -210,5 +209,5 @@ def _json(event: Event, name: str, data: bytes) -> object:
         problem = "JSON that is not spelt canonically"
     except (ValueError, NotSerialisable, RecursionError) as error:
         problem = f"bytes that are none ({error})"
-    where = f"run {event.run_id!r}, event {event.seq}"
+    where = f"run {written.fields['run_id']!r}, event {written.fields['seq']}"
     raise CorruptLog(where, f"expected canonical JSON in {name!r}, found {problem}")

@@ -66,8 +66,11 @@ class LineWriter:
         return orjson.Fragment(held)
 
     def _compile(self, event: Event, value: bytes, known: dict[bytes, _Fields]) -> _Fields:
+        if self._codec.encode(event)[_HEAD] != value[_HEAD]:
+            return known.setdefault(value[_HEAD], _older)
         placed = known is self._placed
-        fields = dict(_sources(event, value, self._codec.names(value), placed=placed))
+        names_ = tuple(self._codec.written(value).fields)
+        fields = dict(_sources(event, value, names_, placed=placed))
         members = ", ".join(f"{name!r}: {fields[name]}" for name in sorted(fields))
         names = dict(self._names)
         code = f"def fields(e, value, partition, offset): return {{{members}}}"
@@ -77,7 +80,12 @@ class LineWriter:
 
 
 class _NotPlainError(Exception):
-    """User data that has to be looked at more closely."""
+    """A record that has to be looked at more closely."""
+
+
+def _older(_: Event, __: bytes, ___: int | None, ____: int | None) -> dict[str, Any]:
+    """Of a schema whose fields are not those of today's event."""
+    raise _NotPlainError
 
 
 def _sources(

@@ -8,12 +8,13 @@ bytes allocates nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, fields
 from typing import Any, TypeAlias
 
 from hitl_events.adapters.avro.primitives import READING
 from hitl_events.adapters.avro.schemas import Schema
+from hitl_events.adapters.avro.upcasters import Upcaster
 from hitl_events.errors import InvalidInput
 
 Reader: TypeAlias = Callable[[bytes, int], tuple[Any, int]]
@@ -36,15 +37,34 @@ def compile_reader(schema: Schema, classes: Classes) -> Reader:
     return read
 
 
+def upcast(read: Reader, chain: Sequence[Upcaster], cls: type) -> Reader:
+    """A reader of that class from one of its fields as they were written, through the chain."""
+
+    def read_upcast(b: bytes, p: int) -> tuple[Any, int]:
+        fields_, end = read(b, p)
+        try:
+            for each in chain:
+                fields_ = each(fields_)
+            return cls(**fields_), end
+        except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+            # the bytes are no such event, or an upcaster is wrong: the log can not be read
+            name = type(error).__name__
+            raise InvalidInput(f"a {name} in the upcasters of {cls.__name__}") from error
+
+    return read_upcast
+
+
 class _Source:
     """The source of the functions of one schema, nested records first."""
 
     def __init__(self, classes: Classes) -> None:
         self._classes = classes
+        self._space = ""
         self._fixed: dict[str, int] = {}
         self._functions: list[str] = []
 
     def of(self, schema: Schema) -> str:
+        self._space = schema.get("namespace", "")
         self._function(schema)
         return "\n".join(self._functions)
 
@@ -85,7 +105,7 @@ class _Source:
                 self._function(kind)
                 return f"{target}, p = read_{name}(b, p)"
             case {"type": "fixed", "name": name, "size": size}:
-                self._fixed[f"hitl.v1.{name}"] = size
+                self._fixed[f"{self._space}.{name}"] = size
                 return f"{target} = b[p:(p := p + {size})]"
             case str() if kind in self._fixed:
                 return f"{target} = b[p:(p := p + {self._fixed[kind]})]"

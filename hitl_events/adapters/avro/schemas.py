@@ -13,6 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from hitl_events.adapters.avro.upcasters import UPCASTERS, Upcaster, Upcasters
 from hitl_events.domain.events import EVENT_TYPES
 from hitl_events.errors import InvalidInput
 
@@ -38,16 +39,56 @@ def folder() -> Path:
     raise InvalidInput(f"expected schemas/{INDEX} in {package}, found none; reinstall hitl-events")
 
 
+class Catalogue:
+    """The released schemas of one folder, and what makes today's events of the older ones."""
+
+    def __init__(self, place: Path, upcasters: Upcasters) -> None:
+        index: dict[str, str] = json.loads((place / INDEX).read_bytes())
+        self.place = place
+        self._upcasters = upcasters
+        self.paths: Mapping[bytes, str] = {
+            MARKER + bytes.fromhex(fingerprint): path for fingerprint, path in index.items()
+        }
+        # Superseded schemas stand in a folder of their own: they are read, never written.
+        self._heads = {_name(path): head for head, path in self.paths.items() if "/" not in path}
+
+    def head(self, name: str) -> bytes:
+        """How every record that is written now of that event or command begins."""
+        return self._heads[name]
+
+    def name_of(self, value: bytes) -> str | None:
+        """The event or command that a record is, by its head alone; None for an unknown one."""
+        path = self.paths.get(value[:HEAD_BYTES])
+        return None if path is None else _name(path)
+
+    def load(self, path: str) -> Schema:
+        """A schema by its file in the folder."""
+        schema: Schema = json.loads((self.place / path).read_bytes())
+        return schema
+
+    def upcasters(self, head: bytes) -> tuple[Upcaster, ...]:
+        """What records with that head go through, in this order; nothing where defaults do."""
+        name, version = _name(self.paths[head]), _version(self.paths[head])
+        if version is None:
+            return ()
+        later = sorted(at for of, at in self._upcasters if of == name and at >= version)
+        return tuple(self._upcasters[name, at] for at in later)
+
+
 @cache
+def ours() -> Catalogue:
+    """The schemas of this release."""
+    return Catalogue(folder(), UPCASTERS)
+
+
 def released() -> Mapping[bytes, str]:
     """The file of every released schema, by the head of its records: marker and fingerprint."""
-    index: dict[str, str] = json.loads((folder() / INDEX).read_bytes())
-    return {MARKER + bytes.fromhex(fingerprint): path for fingerprint, path in index.items()}
+    return ours().paths
 
 
 def head(name: str) -> bytes:
-    """How every record that is written now of that event or command begins."""
-    return _heads()[name]
+    """As `Catalogue.head`, of this release."""
+    return ours().head(name)
 
 
 def fingerprint(name: str) -> bytes:
@@ -56,9 +97,8 @@ def fingerprint(name: str) -> bytes:
 
 
 def name_of(value: bytes) -> str | None:
-    """The event or command that a record says it is, by its head alone; None for an unknown one."""
-    path = released().get(value[:HEAD_BYTES])
-    return None if path is None else _name(path)
+    """As `Catalogue.name_of`, of this release."""
+    return ours().name_of(value)
 
 
 def schema_of(event_type: type) -> Schema:
@@ -68,16 +108,14 @@ def schema_of(event_type: type) -> Schema:
 
 def load(path: str) -> Schema:
     """A released schema by its file in the folder."""
-    schema: Schema = json.loads((folder() / path).read_bytes())
-    return schema
-
-
-@cache
-def _heads() -> Mapping[str, bytes]:
-    """Superseded schemas stand in a folder of their own: they are read, never written."""
-    return {_name(path): head for head, path in released().items() if "/" not in path}
+    return ours().load(path)
 
 
 def _name(path: str) -> str:
     """`StepCompleted` of `StepCompleted.avsc` and of `superseded/StepCompleted.1.avsc`."""
     return path.rpartition("/")[2].partition(".")[0]
+
+
+def _version(path: str) -> int | None:
+    """1 of `superseded/StepCompleted.1.avsc`; None of the schema that is written now."""
+    return int(path.rpartition("/")[2].split(".")[1]) if "/" in path else None

@@ -32,10 +32,12 @@ class _Source:
     """The source of the functions of one schema, nested records first."""
 
     def __init__(self) -> None:
+        self._space = ""
         self._fixed: dict[str, int] = {}
         self._functions: list[str] = []
 
     def of(self, schema: Schema) -> str:
+        self._space = schema.get("namespace", "")
         self._function(schema, "write", ["head"])
         return "\n".join(self._functions)
 
@@ -73,7 +75,7 @@ class _Source:
                 self._function(kind, f"write_{name}", [])
                 return [f"write_{name}({value})"]
             case {"type": "fixed", "name": name, "size": size}:
-                self._fixed[f"hitl.v1.{name}"] = size
+                self._fixed[f"{self._space}.{name}"] = size
                 return [f"(v if len(v := {value}) == {size} else unfit({size}, v))"]
             case str() if kind in self._fixed:
                 size = self._fixed[kind]

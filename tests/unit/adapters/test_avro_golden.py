@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from hitl_events.adapters.avro import AvroCodec, fingerprint
-from hitl_events.adapters.avro.schemas import HEAD_BYTES, MARKER
+from hitl_events.adapters.avro import AvroCodec, fingerprint, name_of
+from hitl_events.adapters.avro.schemas import EVENT_NAMES, HEAD_BYTES, MARKER, load, released
 from hitl_events.domain.events import EVENT_TYPES
 from hitl_events.domain.values import iso
 
@@ -17,6 +17,13 @@ GOLDEN = [
     for path in sorted(RECORDS.glob("*.json"))
     for number, each in enumerate(json.loads(path.read_text(encoding="utf-8")))
 ]
+
+GOLDEN_OF: dict[bytes, dict[str, Any]] = {
+    bytes.fromhex(each["value"]): each["event"]
+    for path in RECORDS.glob("*.json")
+    for each in json.loads(path.read_text(encoding="utf-8"))
+}
+EVENT_HEADS = [head for head in released() if name_of(head) in EVENT_NAMES]
 
 
 def _plain(value: Any) -> Any:
@@ -35,6 +42,19 @@ def _plain(value: Any) -> Any:
 def test_every_event_has_golden_records() -> None:
     """An event is released with bytes that all later releases must read."""
     assert {param.values[0] for param in GOLDEN} == {each.__name__ for each in EVENT_TYPES}
+
+
+@pytest.mark.parametrize("head", EVENT_HEADS, ids=lambda head: released()[head])
+def test_every_released_version_has_golden_records_with_and_without_what_is_optional(
+    head: bytes,
+) -> None:
+    """Each nullable field stands in one record with a value and in another without."""
+    found = [GOLDEN_OF[value] for value in GOLDEN_OF if value.startswith(head)]
+    optional = {each["name"] for each in load(released()[head])["fields"] if "default" in each}
+
+    assert found
+    assert {name for event in found for name in optional if event[name] is None} == optional
+    assert {name for event in found for name in optional if event[name] is not None} == optional
 
 
 @pytest.mark.parametrize(("name", "golden"), GOLDEN)
