@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 
 from hitl_events.domain.events import (
@@ -12,7 +13,7 @@ from hitl_events.domain.events import (
     StepStarted,
 )
 from hitl_events.domain.state import StepKey, status
-from hitl_events.domain.values import digest, maker
+from hitl_events.domain.values import digest, micros
 from hitl_events.projections.attempts import AttemptRow
 from hitl_events.projections.decisions import DecisionRow
 from hitl_events.projections.ledger import Ledger
@@ -21,7 +22,7 @@ from hitl_events.projections.rows import EventRow, Rows
 from hitl_events.projections.runs import RunRow, run_row
 from hitl_events.projections.steps import StepEvent, step_row
 
-_new_event_row = maker(EventRow)
+_STEPS = (StepCompleted, StepStarted, StepFailed)
 
 
 class Account:
@@ -56,20 +57,15 @@ class Account:
                 self._gates[row.seq] = row
             else:
                 self._own.append(row)
-        if isinstance(event, StepCompleted | StepStarted | StepFailed):
+        if isinstance(event, _STEPS):
             key = event.kind, event.step, event.occurrence
             self._steps[key] = event
             self._changed_steps.add(key)
         elif isinstance(event, DecisionReceived):
             self._ask_again(event)
         self.size_bytes += len(value)
-        recorded = _new_event_row(
-            run_id=event.run_id,
-            seq=event.seq,
-            type=type(event).__name__,
-            at=event.recorded_at,
-            value=value,
-        )
+        kind = type(event).__name__
+        recorded = EventRow(event.run_id, event.seq, kind, micros(event.recorded_at), value)
         self._events.append(recorded)
         return recorded
 
@@ -117,8 +113,6 @@ class Account:
                 self._changed_steps.add(key)
 
     def _count(self, rows: Rows) -> None:
-        for event in self._events:
-            rows.counters["events", event.type] += 1
         for own in self._own:
             result = "received" if isinstance(own, DecisionRow) else own.reason
             rows.counters["decisions", result] += 1
@@ -141,4 +135,11 @@ def account_of(events: Iterable[tuple[Event, bytes]]) -> Rows:
     for event, value in events:
         account.add(event, value)
     account.settle(rows)
+    count_events(rows)
     return rows
+
+
+def count_events(rows: Rows) -> None:
+    """Add the events to the counters, all of them at once."""
+    for kind, count in Counter([row.type for row in rows.events]).items():
+        rows.counters["events", kind] += count

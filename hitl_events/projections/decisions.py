@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from hitl_events.domain.events import DecisionReceived, RunStarted
-from hitl_events.domain.values import value
+from hitl_events.domain.values import maker, value
 from hitl_events.projections.entries import Entry, entry_fields
 from hitl_events.projections.pauses import PauseRow
 
@@ -27,6 +27,9 @@ class DecisionRow(Entry):
         return {"type": "decision"} | held | {"resolution": self.resolution}
 
 
+_new_row = maker(DecisionRow)
+
+
 def decision_row(started: RunStarted, pause: PauseRow, event: DecisionReceived) -> DecisionRow:
     """The row of a decision on that pause."""
-    return DecisionRow(**entry_fields(started, pause, event), resolution=event.resolution)
+    return _new_row(**entry_fields(started, pause, event), resolution=event.resolution)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from hitl_events.domain.events import Event
 from hitl_events.domain.values import RunId
 from hitl_events.ports import Codec
-from hitl_events.projections.account import Account
+from hitl_events.projections.account import Account, count_events
 from hitl_events.projections.rows import Rows
 
 KEPT_BYTES_MAX = 32 * 1024 * 1024
@@ -45,6 +45,7 @@ class Folding:
             rows.last = touched[event.run_id].add(event, value)
         for account in touched.values():
             account.settle(rows)
+        count_events(rows)
         self._keep(touched)
         return rows
 

@@ -16,7 +16,7 @@ from hitl_events.domain.events import (
     RunFailed,
     RunStarted,
 )
-from hitl_events.domain.values import GateId, RunId, gate_id, iso, value
+from hitl_events.domain.values import GateId, RunId, gate_id, iso, maker, value
 from hitl_events.errors import ImpossibleHistory
 
 
@@ -98,9 +98,17 @@ class PauseRow:
         }
 
 
-def opened(started: RunStarted, paused: GatePaused) -> PauseRow:
-    """The row of a gate in the moment in which it opens."""
-    return PauseRow(
+_new_row = maker(PauseRow)
+
+
+def pause_row(
+    started: RunStarted,
+    paused: GatePaused,
+    status: str = "pending",
+    closing: Closing | None = None,
+) -> PauseRow:
+    """The row of a gate, as it opens or with how it closed."""
+    return _new_row(
         run_id=paused.run_id,
         recipe=started.recipe,
         version=started.version,
@@ -115,6 +123,8 @@ def opened(started: RunStarted, paused: GatePaused) -> PauseRow:
         about=paused.about,
         expires_at=paused.expires_at,
         on_expiry=paused.on_expiry,
+        status=status,
+        closing=closing,
     )
 
 

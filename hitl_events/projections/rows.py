@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import datetime
+from typing import NamedTuple
 
-from hitl_events.domain.values import RunId, value
+from hitl_events.domain.values import RunId
 from hitl_events.projections.attempts import AttemptRow
 from hitl_events.projections.decisions import DecisionRow
 from hitl_events.projections.pauses import PauseRow
@@ -17,14 +17,13 @@ CounterKey = tuple[str, str]
 """What is counted, and its label: ("events", "GatePaused"), ("decisions", "token_used")."""
 
 
-@value
-class EventRow:
+class EventRow(NamedTuple):
     """One event as it is recorded: the trace, the drafts and every outcome are read from these."""
 
     run_id: RunId
     seq: int
     type: str
-    at: datetime
+    at_us: int
     value: bytes
 
 

@@ -87,7 +87,7 @@ def _text(given: str | None) -> str | None:
 
 
 def _event(row: EventRow) -> Plain:
-    return row.run_id, row.seq, row.type, micros(row.at), row.value
+    return row
 
 
 def _run(row: RunRow) -> Plain:

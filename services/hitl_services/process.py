@@ -11,7 +11,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import signal
 import sys
@@ -30,14 +29,12 @@ from hitl_services.chronicle import Chronicle
 from hitl_services.failure import CRASHED, DONE, INTERRUPTED, failure_of, one_line
 from hitl_services.health import Ask, Health, HealthServer, Questions
 from hitl_services.logs import Log, route_libraries, said, where
+from hitl_services.memory import settle_memory
 from hitl_services.metering import Meter
 from hitl_services.metrics import Metrics
 from hitl_services.observers import Observers
 from hitl_services.settings import Look, ProcessSettings, lookup, process_settings
 from hitl_services.watch import Bounds, Watch
-
-GC_THRESHOLD = 50_000
-"""Objects made between two looks of the youngest generation; docs/performance.md says why."""
 
 Plan = TypeVar("Plan")
 
@@ -234,13 +231,6 @@ class _Frame:
         with suppress(OSError, ValueError, AttributeError):
             sys.stderr.write(f"{self._service.name}: {line}\n")
             sys.stderr.flush()
-
-
-def settle_memory() -> None:
-    """What was imported stays for ever: the collector need not look at it, nor look so often."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(GC_THRESHOLD)
 
 
 def _route_defects(log: Log) -> None:

@@ -19,12 +19,14 @@ from hitl_services.cli.screen import Screen
 from hitl_services.cli.settings import Settings
 from hitl_services.cli.store import Store, embedded_log
 from hitl_services.failure import BROKEN_CHAIN, DONE, one_line
+from hitl_services.memory import settle_memory
 from hitl_services.text import counted, harmless
 
 
 def rebuild(screen: Screen, settings: Settings) -> int:
     """Build it beside the live one, then put it in its place."""
     path = _path(settings)
+    settle_memory()
     clock = SystemClock()
     begun_s = clock.monotonic_s()
     with embedded_log(settings, must_exist=True) as log:
