@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeAlias
 
 from hitl_events.adapters.avro.primitives import write_varint
 from hitl_events.adapters.sqlite.blocks import unpack
@@ -16,6 +16,9 @@ from hitl_events.adapters.sqlite.spans import Span, decode, encode, spans_of
 from hitl_events.domain.values import RunId, micros, moment
 from hitl_events.errors import CorruptLog, ImpossibleHistory, InvalidInput
 from hitl_events.ports import EffectBatch, RunPosition
+
+Chosen: TypeAlias = Callable[[RunId], bool] | None
+"""Which runs; None: all."""
 
 _STATUSES = ("running", "paused", "blocked", "completed", "failed", "cancelled")
 """Stored by their index: only ever add at the end."""
@@ -70,13 +73,13 @@ class Runs:
         (due_us,) = self._file.row(_NEXT_DUE)
         return None if due_us is None else moment(due_us)
 
-    async def positions(self) -> AsyncIterator[Sequence[RunPosition]]:
-        for page in self._pages(_PAGE):
+    async def positions(self, only: Chosen = None) -> AsyncIterator[Sequence[RunPosition]]:
+        for page in self._chosen(_PAGE, only):
             yield self._file.decoded("runs", page, _position)
 
-    async def offset_sums(self) -> AsyncIterator[Sequence[tuple[RunId, int]]]:
+    async def offset_sums(self, only: Chosen = None) -> AsyncIterator[Sequence[tuple[RunId, int]]]:
         """Where the index leads for each run, as the sum of its offsets: what `verify` compares."""
-        for page in self._pages(_SPANS_PAGE):
+        for page in self._chosen(_SPANS_PAGE, only):
             found = self._file.decoded("runs", page, _run_and_spans)
             yield [(run_id, sum(map(_sum_of, spans))) for run_id, spans in found]
 
@@ -102,6 +105,15 @@ class Runs:
         while rows := self._file.rows(sql, (last, _PAGE_ROWS)):
             last = rows[-1][0]
             yield rows
+
+    def _chosen(self, sql: str, only: Chosen) -> Iterator[list[Any]]:
+        """Pages with the rows of the chosen runs alone: the others are not decoded."""
+        for page in self._pages(sql):
+            if only is None:
+                yield page
+                continue
+            run_ids = self._file.decoded("runs", page, _second_as_run_id)
+            yield [row for row, run_id in zip(page, run_ids, strict=True) if only(run_id)]
 
     def _run_ids(self, sql: str, parameters: Sequence[object]) -> list[RunId]:
         return self._file.decoded("runs", self._file.rows(sql, parameters), _first_as_run_id)
@@ -225,6 +237,10 @@ def _mark(run_id: RunId) -> bytes:
 
 def _first_as_run_id(row: Any) -> RunId:
     return _run_id(row[0])
+
+
+def _second_as_run_id(row: Any) -> RunId:
+    return _run_id(row[1])
 
 
 def _run_and_spans(row: Any) -> tuple[RunId, list[Span]]:

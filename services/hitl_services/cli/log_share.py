@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from hitl_events.adapters.avro import AvroCodec
 from hitl_events.adapters.sqlite import Damage, SqliteLog
 from hitl_events.audit.chain import ChainCheck
 from hitl_events.domain.values import RunId, value
 from hitl_events.errors import CorruptLog
-from hitl_events.ports import RunPosition
 from hitl_services.cli.checkpoint_files import CheckpointFile
 from hitl_services.cli.settings import Settings
 from hitl_services.cli.shares import (
@@ -97,17 +96,12 @@ class LogShare:
     ) -> list[str]:
         """Compare with what the log keeps of each run; gives the runs it looks for elsewhere."""
         problems.at = _POSITIONS, 0
-        check.finish([each async for each in self._its(log)])
+        its = None if self.share.of == 1 else self.share.has
+        check.finish([each async for page in log.positions(its) for each in page])
         if problems:
             return []
-        pages = [each async for page in log.offset_sums() for each in page]
-        return list(check.misled(each for each in pages if self.share.has(each[0])))
-
-    async def _its(self, log: SqliteLog) -> AsyncIterator[RunPosition]:
-        async for page in log.positions():
-            for position in page:
-                if self.share.has(position.run_id):
-                    yield position
+        sums = log.offset_sums(its)
+        return [run_id async for page in sums for run_id in check.misled(page)]
 
 
 @value

@@ -127,6 +127,7 @@ def _started(job: Job[_T, _R], number: int) -> Generator[_Child]:
     process = context.Process(target=_work, args=(its, job), daemon=True)
     process.start()
     its.close()  # so that its end is heard
+    assert isinstance(ours, Connection)
     child = _Child(process, ours, number)
     try:
         yield child
