@@ -68,6 +68,9 @@ def test_a_check_finds_what_was_changed_and_a_rebuild_mends_it(console: Console)
     assert (said.code, page.code) == (4, 4)
     assert (error["run_id"], error["seq"]) == ("r-2", 4)
     assert "run r-2, event 4" in page.err
+    verified = console.hitl("verify", "--json")
+    assert (verified.code, verified.json["errors"][0]["run_id"]) == (4, "r-2")
+    assert verified.json["errors"][0]["problem"].startswith("read model: ")
     console.json("rebuild")
     assert console.hitl("rebuild", "--check").code == 0
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from pathlib import Path
 
 from hitl_events.adapters.avro import AvroCodec
@@ -10,8 +12,9 @@ from hitl_events.adapters.readmodel.contents import Comparison, Difference
 from hitl_events.adapters.readmodel.sqlite import SqliteDatabase
 from hitl_events.adapters.sqlite import SqliteLog
 from hitl_events.adapters.system import SystemClock
+from hitl_events.audit.report import Problem, Problems
 from hitl_events.domain.values import RunId
-from hitl_events.errors import InvalidInput, LogUnavailable
+from hitl_events.errors import InvalidInput, LogUnavailable, ReadModelDiffers
 from hitl_events.readmodel.local import caught_up, rebuild as rebuilt
 from hitl_services.cli.opening import MODEL_FILE, local_model
 from hitl_services.cli.progress import progress
@@ -62,6 +65,30 @@ def check(screen: Screen, settings: Settings) -> int:
     return BROKEN_CHAIN
 
 
+def differences(screen: Screen, settings: Settings, path: Path) -> tuple[Problem, ...]:
+    """All of them, for `verify`; also that it is of another log."""
+    problems = Problems()
+    with embedded_log(settings, must_exist=True) as log:
+        store = Store(log, None, place=str(settings.directory), empty=False)
+        try:
+            asyncio.run(_gathered(screen, store, log, path, problems))
+        except ReadModelDiffers as error:
+            problems.add(None, None, str(error))
+    return problems.all()
+
+
+async def _gathered(
+    screen: Screen, store: Store, log: SqliteLog, path: Path, problems: Problems
+) -> None:
+    database = await caught_up(log, path, lambda _: None)
+    try:
+        with log.snapshot(), database.snapshot():
+            async for found in _differences(screen, store, database):
+                problems.add(found.run_id, found.seq, f"read model: {found.problem}")
+    finally:
+        database.close()
+
+
 def told_of(found: Difference) -> str:
     """Where and what."""
     if found.run_id is None:
@@ -94,20 +121,23 @@ async def _compared(
     database = await caught_up(log, path, lambda _: None)
     try:
         with log.snapshot(), database.snapshot():
-            return await _first_difference(screen, store, database)
+            async with aclosing(_differences(screen, store, database)) as found:
+                first = await anext(found, None)
+            return first, int(database.row("SELECT count(*) FROM runs")[0])
     finally:
         database.close()
 
 
-async def _first_difference(
+async def _differences(
     screen: Screen, store: Store, database: SqliteDatabase
-) -> tuple[Difference | None, int]:
+) -> AsyncGenerator[Difference]:
     comparison = Comparison(database, AvroCodec())
-    run_ids: list[RunId] = []
-    with progress(screen, "comparing", None) as told:
+    run_ids: set[RunId] = set()
+    with progress(screen, "comparing the read model", None) as told:
         async for run_id, values in store.histories():
-            run_ids.append(run_id)
+            run_ids.add(run_id)
             for found in comparison.run(run_id, values):
-                return found, len(run_ids)
+                yield found
             told(1)
-    return next(comparison.finish(run_ids), None), len(run_ids)
+    for found in comparison.finish(run_ids):
+        yield found

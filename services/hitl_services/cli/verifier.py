@@ -15,6 +15,7 @@ from hitl_events.errors import CorruptLog, UnsoundCheckpoint
 from hitl_services.cli.checkpoint_files import CheckpointFile
 from hitl_services.cli.export_files import FileShare
 from hitl_services.cli.log_share import LogShare, NamedRuns
+from hitl_services.cli.opening import local_model
 from hitl_services.cli.processes import all_of, cores
 from hitl_services.cli.progress import progress
 from hitl_services.cli.screen import Line, Screen
@@ -84,7 +85,10 @@ def _report(
     run_ids = tuple(name for name in dict.fromkeys(named) if name not in files)
     sources = check_files(screen, files, asked, only=frozenset(run_ids)) if files else []
     if run_ids or not files:
-        sources.append(check_log(screen, settings, run_ids, asked))
+        of_log = check_log(screen, settings, run_ids, asked)
+        sources.append(of_log)
+        if not run_ids and not of_log.report.errors:  # else both differ for the same reason
+            sources.append(_read_model(screen, settings))
     found = together(sources)
     if asked.against is None:
         return found.report
@@ -96,6 +100,16 @@ def _report(
         problems.add(run_id, *missing_from(heads[run_id].seq, found.unmet[run_id]))
     report = found.report
     return VerifyReport(runs=report.runs, events=report.events, errors=problems.all())
+
+
+def _read_model(screen: Screen, settings: Settings) -> Sum:
+    """Where there is one it must be what the events give."""
+    errors: tuple[Problem, ...] = ()
+    if settings.cluster is None and (path := local_model(settings)) is not None and path.exists():
+        from hitl_services.cli.rebuilder import differences
+
+        errors = differences(screen, settings, path)
+    return Sum(report=VerifyReport(runs=0, events=0, errors=errors), unmet={})
 
 
 def _is_file(name: str) -> bool:
