@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Protocol
 
-from hitl_events.errors import ReadModelDiffers
+from hitl_events.errors import ImpossibleHistory, ReadModelDiffers
 from hitl_events.ports import Codec, StoredEvent
 from hitl_events.projections.folding import Folding
+from hitl_events.projections.rows import Rows
 from hitl_events.projections.store import RowStore, Tenure
 
 PIECE_EVENTS = 2_000
@@ -85,6 +86,11 @@ class Projector:
     def _write(self, gathered: Sequence[StoredEvent], told: Callable[[int], None]) -> None:
         assert self._tenure is not None, "the partition was taken over before"
         last_offset = gathered[-1].offset
-        rows = self._folding.fold([each.value for each in gathered])
+        try:
+            rows = self._folding.fold([each.value for each in gathered])
+        except ImpossibleHistory:
+            # Where another has written these events already they do not fit twice: `Fenced` then.
+            self._store.write(self._tenure, Rows(), self._tenure.next_offset, last_offset)
+            raise
         self._tenure = self._store.write(self._tenure, rows, last_offset + 1, last_offset)
         told(len(gathered))

@@ -13,6 +13,7 @@ from hitl_events.testing.checks import (
     check_event_log,
     check_intake,
     check_owner,
+    check_read_model,
     check_run_states,
 )
 from hitl_events.testing.clock import ManualClock
@@ -42,6 +43,7 @@ __all__ = [
     "check_event_log",
     "check_intake",
     "check_owner",
+    "check_read_model",
     "check_run_states",
     "decision",
     "event_like",

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
+from hitl_events.projections.tables import Plain, Table
+
 
 class Database(Protocol):
     """One connection. Statements are the same for all, `?` stands for a parameter.
@@ -28,6 +30,13 @@ class Database(Protocol):
 
     def change(self, sql: str, parameters: Iterable[Sequence[object]]) -> int:
         """Run a statement for each tuple of parameters; how many rows it changed in all."""
+        ...
+
+    def put(self, table: Table, rows: Sequence[Plain]) -> None:
+        """Rows of different keys: those of a final table are new, others replace what they are of.
+
+        Any number of them, as quickly as this database can.
+        """
         ...
 
     def transaction(self) -> AbstractContextManager[None]:

@@ -15,7 +15,7 @@ from hitl_events.domain.values import RunId
 from hitl_events.errors import Fenced
 from hitl_events.projections.rows import Rows
 from hitl_events.projections.store import Tenure
-from hitl_events.projections.tables import TABLES, Table
+from hitl_events.projections.tables import TABLES
 
 _KEYS_PER_QUERY = 400
 
@@ -39,7 +39,6 @@ class ReadModel:
 
     def __init__(self, database: Database) -> None:
         self.database = database
-        self._upserts = [(table, _upsert(table)) for table in TABLES]
 
     def take_over(self, partition: int) -> Tenure:
         """Fence whoever wrote this partition; where the fold goes on."""
@@ -75,9 +74,9 @@ class ReadModel:
         database = self.database
         with database.transaction():
             self._advance(tenure, rows, next_offset, last_offset)
-            for table, upsert in self._upserts:
+            for table in TABLES:
                 if plain := table.rows(rows):
-                    database.change(upsert, plain)
+                    database.put(table, plain)
             if rows.counters:
                 database.change(_COUNT, _sorted_counts(rows))
         if rows.last is None:
@@ -107,14 +106,3 @@ class ReadModel:
 def _sorted_counts(rows: Rows) -> Iterable[tuple[str, str, int]]:
     """In one order for all, so that two transactions never wait for each other."""
     return [(*key, count) for key, count in sorted(rows.counters.items()) if count]
-
-
-def _upsert(table: Table) -> str:
-    names = table.names
-    places = ", ".join("?" * len(names))
-    listed = ", ".join(names)
-    start = f"INSERT INTO {table.name} ({listed}) VALUES ({places})"  # noqa: S608 - names of ours
-    if table.final:  # it comes once: a second one of its key is an error
-        return start
-    rest = ", ".join(f"{name} = excluded.{name}" for name in names[table.key :])
-    return f"{start} ON CONFLICT ({', '.join(names[: table.key])}) DO UPDATE SET {rest}"

@@ -1,23 +1,27 @@
-"""Which database a read model is in, by its URL: `sqlite:///relative`, `sqlite:////absolute`."""
+"""A read model by its URL, in whichever database that is."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from urllib.parse import unquote, urlsplit
-
+from hitl_events.adapters.readmodel.address import SqlitePlace, place_of
+from hitl_events.adapters.readmodel.database import Database
+from hitl_events.adapters.readmodel.sqlite import open_sqlite
 from hitl_events.errors import InvalidInput
 
-_EXPECTED = (
-    "expected HITL_READ_MODEL as sqlite:///FILE, sqlite:////ABSOLUTE/FILE or postgresql://..."
-)
 
+def open_read_model(url: str, *, writable: bool = True) -> Database:
+    """The read model at `sqlite:///...` or `postgresql://...`; made if `writable`.
 
-def sqlite_path(url: str) -> Path | None:
-    """The file of a SQLite URL; None for one of PostgreSQL, `InvalidInput` for any other."""
-    scheme, _, rest = url.partition("://")
-    if scheme in {"postgresql", "postgres"}:
-        return None
-    path = unquote(urlsplit(f"//{rest}").path)[1:] if rest.startswith("/") else ""
-    if scheme != "sqlite" or not path or "\0" in path:
-        raise InvalidInput(f"{_EXPECTED}, found one that begins with {scheme[:20]!r}")
-    return Path(path)
+    `InvalidInput` for a URL that is neither, `LogUnavailable` for a place that can not be used.
+    """
+    place = place_of(url)
+    if isinstance(place, SqlitePlace):
+        return open_sqlite(place.path, writable=writable)
+    try:
+        # psycopg is an extra: who keeps to SQLite needs none of it
+        from hitl_events.adapters.readmodel.postgres import open_postgres  # noqa: PLC0415 - see above
+    except ImportError as missing:
+        raise InvalidInput(
+            f"expected psycopg for a read model on PostgreSQL, found no {missing.name}: "
+            "pip install 'hitl-events[postgres]'"
+        ) from None
+    return open_postgres(url, writable=writable)

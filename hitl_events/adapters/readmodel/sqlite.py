@@ -12,9 +12,11 @@ from urllib.parse import quote
 
 from hitl_events.adapters.readmodel.files import opening
 from hitl_events.adapters.readmodel.migrations import migrations
+from hitl_events.adapters.readmodel.upserts import upsert
 from hitl_events.adapters.sqlite.file import BUSY_WAIT_S, LogFile
 from hitl_events.adapters.trouble import translated, unavailable
 from hitl_events.errors import HitlError, LogUnavailable
+from hitl_events.projections.tables import Plain, Table
 
 APPLICATION_ID = 0x6869746D
 """`hitm` in ASCII: a read model, and no log."""
@@ -53,6 +55,9 @@ class SqliteDatabase(LogFile):
         finally:
             with suppress(HitlError):
                 self.rows("ROLLBACK")
+
+    def put(self, table: Table, rows: Sequence[Plain]) -> None:
+        self.change(upsert(table), rows)
 
     def is_at_its_path(self) -> bool:
         """False once another file stands there: a rebuilt one."""

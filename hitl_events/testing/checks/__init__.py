@@ -7,6 +7,7 @@ from hitl_events.testing.checks.event_log import check_event_log
 from hitl_events.testing.checks.intake import check_intake
 from hitl_events.testing.checks.owner import check_owner
 from hitl_events.testing.checks.promise import BrokenPromise, Make, Storage
+from hitl_events.testing.checks.read_model import check_read_model
 from hitl_events.testing.checks.run_states import check_run_states
 
 __all__ = [
@@ -19,5 +20,6 @@ __all__ = [
     "check_event_log",
     "check_intake",
     "check_owner",
+    "check_read_model",
     "check_run_states",
 ]

@@ -90,10 +90,10 @@ async def keeps(promise: Promise[L], storage: Storage[L]) -> None:
     try:
         await promise(storage)
     except BrokenPromise as broken:
-        raise BrokenPromise(f"{_stated(promise)}\n{broken}") from None
+        raise BrokenPromise(f"{stated(promise)}\n{broken}") from None
     except HitlError as error:
         found = f"expected no error, found {type(error).__name__}: {error}"
-        raise BrokenPromise(f"{_stated(promise)}\n{found}") from error
+        raise BrokenPromise(f"{stated(promise)}\n{found}") from error
 
 
 def same(found: object, expected: object, what: str = "") -> None:
@@ -146,7 +146,8 @@ def stored(batch: EffectBatch) -> list[bytes]:
     return [each.value for each in batch.events]
 
 
-def _stated(promise: object) -> str:
+def stated(promise: object) -> str:
+    """What it promises, in its own words."""
     return " ".join((promise.__doc__ or "").split())
 
 

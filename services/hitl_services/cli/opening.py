@@ -50,8 +50,9 @@ def opened(
 def local_model(settings: Settings) -> Path | None:
     """Where the read model of the data directory is; None if there is none and none is named."""
     if settings.read_model is not None:
-        from hitl_events.adapters.readmodel.opening import sqlite_path
+        from hitl_events.adapters.readmodel.address import SqlitePlace, place_of
 
-        return sqlite_path(settings.read_model)
+        place = place_of(settings.read_model)
+        return place.path if isinstance(place, SqlitePlace) else None
     path = settings.directory / MODEL_FILE
     return path if path.exists() else None

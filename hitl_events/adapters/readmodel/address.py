@@ -1,0 +1,95 @@
+"""`HITL_READ_MODEL`: the URL of a read model, read without a driver and told without a password."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import field
+from pathlib import Path
+from typing import TypeAlias
+from urllib.parse import unquote
+
+from hitl_events.domain.values import value
+from hitl_events.errors import InvalidInput
+
+DEFAULT_SCHEMA = "hitl"
+_SQLITE = "sqlite:///"
+_POSTGRES = ("postgresql://", "postgres://")
+_SCHEMA = re.compile("[a-z_][a-z0-9_]{0,62}")
+_SECRET_PARAMETERS = ("password", "sslpassword")
+
+
+@value
+class SqlitePlace:
+    """A file; a relative path counts from the working directory."""
+
+    path: Path
+
+
+@value
+class PostgresPlace:
+    """A server's database in PostgreSQL's own words (`url`), and the schema that is ours."""
+
+    url: str = field(repr=False)
+    schema: str
+
+
+Place: TypeAlias = SqlitePlace | PostgresPlace
+
+
+def place_of(url: str) -> Place:
+    """`InvalidInput`, one line that does not show what may be a password, for what is no place."""
+    if url.startswith(_SQLITE):
+        path = url.removeprefix(_SQLITE)
+        if not path.strip("/") or path.endswith("/") or not path.isprintable():
+            raise InvalidInput(
+                "expected the path of a file after sqlite:/// as HITL_READ_MODEL, found none: "
+                "sqlite:///relative or sqlite:////absolute"
+            )
+        return SqlitePlace(path=Path(path))
+    if url.startswith(_POSTGRES):
+        return _postgres(url)
+    raise InvalidInput(
+        "expected sqlite:///FILE or postgresql://USER@HOST:PORT/DATABASE as HITL_READ_MODEL, "
+        f"found {_scheme(url)}"
+    )
+
+
+def secrets_in(url: str) -> set[str]:
+    """The passwords of a URL as they stand there, and as they are sent."""
+    before, _, query = url.partition("?")
+    credentials, _, _ = before.partition("//")[2].rpartition("@")
+    found = {credentials.partition(":")[2]}
+    found |= {
+        text
+        for name, _, text in (each.partition("=") for each in query.split("&"))
+        if name in _SECRET_PARAMETERS
+    }
+    return {text for each in found if each for text in (each, unquote(each))}
+
+
+def _postgres(url: str) -> PostgresPlace:
+    """`schema` is ours: PostgreSQL's library knows no such parameter."""
+    before, _, query = url.partition("?")
+    given = [each for each in query.split("&") if each]
+    schemas = [each.partition("=")[2] for each in given if each.startswith("schema=")]
+    rest = "&".join(each for each in given if not each.startswith("schema="))
+    schema = unquote(schemas[-1]) if schemas else DEFAULT_SCHEMA
+    return PostgresPlace(url=f"{before}?{rest}" if rest else before, schema=checked_schema(schema))
+
+
+def checked_schema(schema: str) -> str:
+    """A name that needs no quotes, and none of PostgreSQL's own."""
+    if not _SCHEMA.fullmatch(schema) or schema.startswith("pg_"):
+        shown = schema if schema.isprintable() and len(schema) <= 63 else "another text"  # noqa: PLR2004 - PostgreSQL's limit
+        raise InvalidInput(
+            "expected a schema of a-z, 0-9 and _ (up to 63, not pg_...) in HITL_READ_MODEL, "
+            f"found {shown!r}"
+        )
+    return schema
+
+
+def _scheme(url: str) -> str:
+    """As much of it as holds no password."""
+    name, colon, _ = url.partition(":")
+    fits = colon and re.fullmatch("[A-Za-z][A-Za-z0-9+.-]{0,20}", name)
+    return f"{name}:..." if fits else "no URL"
