@@ -206,6 +206,19 @@ class ReadOnlyLog(HitlError):
     """The data directory was imported for reading; nothing may run in it."""
 
 
+class ProcessDied(HitlError):
+    """A process that this one had started to work beside it ended before it had answered.
+
+    What it was at is known, why it ended is not: the system (out of memory), or the users' code.
+    """
+
+    def __init__(self, work: str, how: str) -> None:
+        self.work = work
+        self.how = how
+        wanted = f"expected a process to be done with {work}, found that it died ({how})"
+        super().__init__(f"{wanted}; look for a lack of memory, or try with --jobs 1")
+
+
 class Fenced(HitlError):
     """Another owner has taken the partition over; this one may append nothing more."""
 

@@ -15,6 +15,7 @@ from hitl_events.errors import (
     LogUnavailable,
     NotSerialisable,
     OffsetOutside,
+    ProcessDied,
     ReadOnlyLog,
     RecipeError,
     RecordTooLarge,
@@ -54,6 +55,7 @@ _KINDS: Mapping[type[HitlError], tuple[int, str]] = {
     UnsoundCheckpoint: (BROKEN_CHAIN, "checkpoint.unsound"),
     RecordTooLarge: (REFUSED, "command.too_large"),
     ImpossibleHistory: (UNREACHABLE, "log.corrupt"),
+    ProcessDied: (UNREACHABLE, "process.died"),
 }
 
 _REASONS = frozenset({"unknown_run", "unknown_recipe", "engine_error"})

@@ -284,6 +284,20 @@ def test_an_export_imported_at_a_desk_shows_the_same_outcomes(
     assert "Partition, offset" in page
 
 
+def test_open_runs_are_checked_before_a_release(filled: Console) -> None:
+    """Read from the topic by several processes; a report of what the new code would break."""
+    fits = filled.json("replay", "--open-only", "--jobs", "2")
+    filled.rewrite("run.step(write, request)", "run.step(publish, request)")
+    said = filled.hitl("replay", "--open-only", "--jobs", "2", "--report", "report.jsonl")
+
+    report = (filled.folder / "report.jsonl").read_text(encoding="utf-8").splitlines()
+    divergence, summary = map(json.loads, report)
+    assert [(each["run_id"], each["result"]) for each in fits] == [("z-3", "ok")]
+    assert said.code == 3
+    assert (divergence["run_id"], divergence["at_seq"]) == ("z-3", 2)
+    assert summary["results"] == {"ok": 0, "diverged": 1}
+
+
 def test_verify_names_what_was_changed(
     filled: Console, broker: Cluster, prefix: str, runs: list[Played]
 ) -> None:

@@ -86,7 +86,7 @@ async def until_denied(settings: KafkaSettings, needed: tuple[Acl, ...]) -> Acce
                 return denied
 
 
-@pytest.mark.parametrize("process", ["engine", "api", "cli", "publisher"])
+@pytest.mark.parametrize("process", ["engine", "api", "cli", "publisher", "auditor"])
 async def test_a_process_starts_with_exactly_its_rights(
     secured: Cluster, prefix: str, process: Process
 ) -> None:

@@ -11,9 +11,17 @@ from hitl_events.adapters.kafka.topics import Topics
 from hitl_events.domain.values import value
 
 Resource: TypeAlias = Literal["topic", "group", "transactional id"]
-Process: TypeAlias = Literal["engine", "projector", "api", "cli", "publisher", "admin"]
+Process: TypeAlias = Literal["engine", "projector", "api", "cli", "publisher", "auditor", "admin"]
 
-PROCESSES: tuple[Process, ...] = ("engine", "projector", "api", "cli", "publisher", "admin")
+PROCESSES: tuple[Process, ...] = (
+    "engine",
+    "projector",
+    "api",
+    "cli",
+    "publisher",
+    "auditor",
+    "admin",
+)
 
 _FLAGS = {"topic": "--topic", "group": "--group", "transactional id": "--transactional-id"}
 
@@ -58,6 +66,8 @@ def acls(process: Process, topics: Topics, group: str) -> tuple[Acl, ...]:
             return (*_publishes(topics), *reads)
         case "publisher":
             return _publishes(topics)
+        case "auditor":
+            return _reads(topics.events)
         case "admin":
             return tuple(
                 _topic(name, "CREATE", "DESCRIBE", "DESCRIBE_CONFIGS") for name in topics.all

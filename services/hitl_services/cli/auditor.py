@@ -1,4 +1,4 @@
-"""`hitl explain` and `replay`: what the events of a run say about it."""
+"""`hitl explain`: what the events of a run say about a gate of it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterator, Sequence
 
 from hitl_events.audit.explain import Explanation, Statement, explain as explained
-from hitl_events.audit.replay import Replayed, replay_run
 from hitl_events.domain.events import Event
 from hitl_events.domain.evolve import fold
 from hitl_events.domain.outcome import refused
@@ -15,21 +14,15 @@ from hitl_events.domain.refusals import Rejection
 from hitl_events.domain.token import Claim
 from hitl_events.domain.values import RunId
 from hitl_events.errors import InvalidInput
-from hitl_events.recipes.book import Book
-from hitl_events.runtime.watchdog import Watchdog
 from hitl_services.cli.answer import shown
 from hitl_services.cli.opening import opened
 from hitl_services.cli.pages import STYLES
-from hitl_services.cli.progress import progress
 from hitl_services.cli.screen import Line, Screen
 from hitl_services.cli.settings import Settings
 from hitl_services.cli.store import Store, start_of, token_keys
-from hitl_services.failure import DIVERGED, DONE, one_line
-from hitl_services.modules import load_recipes
-from hitl_services.text import counted, harmless, quoted, wrapped
+from hitl_services.failure import DONE
+from hitl_services.text import harmless, quoted, wrapped
 
-_SHOWN_MAX = 100
-"""Runs on a page that do not fit: the first ones tell what was changed."""
 _SEQ_WIDTH = 8
 _BECAUSE = "  - "
 _SEQ = re.compile(r"[0-9]{1,18}")
@@ -100,59 +93,3 @@ def _statement(each: Statement, mark: str, width: int) -> Iterator[Line]:
         yield [" " * _SEQ_WIDTH, indent, (line, style)]
     for ground in each.because:
         yield from _statement(ground, f"{indent}{_BECAUSE}", width)
-
-
-def replay(screen: Screen, settings: Settings, run_ids: tuple[str, ...], *, strict: bool) -> int:
-    """Give recorded histories to the code of now; nothing runs and nothing is recorded."""
-    screen.shield()
-    if not settings.recipes:
-        raise InvalidInput("expected modules of recipes in --recipes or HITL_RECIPES, found none")
-    book = Book(load_recipes(settings.recipes))
-    wanted = run_ids or None
-    with opened(screen, settings, wanted, must_exist=True) as store, store.log.snapshot():
-        replayed = asyncio.run(_replayed(screen, store, book, run_ids, strict=strict))
-    wrong = [each for each in replayed if not each.ok]
-    if settings.json:
-        screen.document([each.to_json() for each in replayed])
-    else:
-        screen.page(_replay_page(replayed, wrong))
-    if not wrong:
-        return DONE
-    if settings.json or not screen.is_seen:
-        more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
-        screen.note(f"hitl: {one_line(f'{_said(wrong[0])}{more}')}")
-    return DIVERGED
-
-
-async def _replayed(
-    screen: Screen, store: Store, book: Book, run_ids: tuple[str, ...], *, strict: bool
-) -> list[Replayed]:
-    watch = Watchdog()
-    replayed: list[Replayed] = []
-    try:
-        with progress(screen, "replaying", None) as told:
-            async for _, values in store.histories(run_ids):
-                events = store.decoded(values)
-                replayed.append(replay_run(events, book, watch, strict=strict))
-                told(1)
-    finally:
-        watch.close()
-    return replayed
-
-
-def _replay_page(replayed: Sequence[Replayed], wrong: Sequence[Replayed]) -> Iterator[Line]:
-    for each in wrong[:_SHOWN_MAX]:
-        yield [(each.result, "bold red"), "  ", harmless(_said(each))]
-    if len(wrong) > _SHOWN_MAX:
-        yield [f"and {len(wrong) - _SHOWN_MAX} more: --json lists them"]
-    for each in replayed:
-        for warning in each.warnings:
-            said = f"run {each.run_id}, event {warning.seq}: {warning.message}"
-            yield [("warn", STYLES["warn"]), "  ", harmless(said)]
-    fitting = len(replayed) - len(wrong)
-    yield [("replayed", "bold"), f"  {counted(len(replayed), 'run')}, {fitting:,} of them fit"]
-
-
-def _said(each: Replayed) -> str:
-    at = "" if each.at_seq is None else f", event {each.at_seq}"
-    return f"run {each.run_id}{at}: {each.message}"

@@ -39,6 +39,9 @@ _MAY_HAVE_GATES = frozenset({"paused", "running", "blocked"})
 
 Told: TypeAlias = Callable[[int], None]
 Pause: TypeAlias = tuple[RunStarted, GatePaused]
+ENDED = frozenset({"completed", "failed", "cancelled"})
+"""Statuses of runs in which nothing happens any more."""
+
 Place: TypeAlias = tuple[int, int] | tuple[None, None]
 """Partition and offset of an event, where it stands in a topic."""
 
@@ -118,16 +121,18 @@ class Store:
             yield [each for each in piece if statuses is None or each.status in statuses]
 
     async def histories(
-        self, run_ids: Collection[str] = ()
+        self, run_ids: Collection[str] = (), *, open_only: bool = False
     ) -> AsyncIterator[tuple[RunId, Sequence[bytes]]]:
         """The named runs with their record values, all if none is named, by their start.
 
-        `UnknownRun` comes before the first of them. All runs are read in pieces: their number does
-        not count in memory, the longest of them does.
+        `open_only`: of these those that have not ended. `UnknownRun` comes before the first of
+        them. All runs are read in pieces: their number does not count in memory, the longest of
+        them does.
         """
         named = await self._positions_of(run_ids) if run_ids else None
         async for piece in self.log.positions() if named is None else _one_piece(named):
-            for some in _portions(piece):
+            wanted = [each for each in piece if not open_only or each.status not in ENDED]
+            for some in _portions(wanted):
                 loaded = await self.log.load([position.run_id for position in some])
                 for position in some:
                     yield position.run_id, loaded[position.run_id]

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Collection, Generator, Sequence
 from contextlib import ExitStack, contextmanager
 
+from hitl_events.adapters.avro.schemas import name_of
 from hitl_events.adapters.kafka.settings import KafkaSettings
 from hitl_events.client.spool import Spool
 from hitl_events.client.topic import EventTopic
@@ -15,6 +16,9 @@ from hitl_services.cli.progress import progress
 from hitl_services.cli.screen import Screen
 from hitl_services.cli.settings import Settings
 from hitl_services.cli.store import Place, Store, token_keys
+
+_ENDS = frozenset({"RunCompleted", "RunFailed", "RunCancelled"})
+"""After one of these come at most refusals."""
 
 
 class TopicStore(Store):
@@ -27,14 +31,16 @@ class TopicStore(Store):
         return self.log.places(run_id)
 
     async def histories(
-        self, run_ids: Collection[str] = ()
+        self, run_ids: Collection[str] = (), *, open_only: bool = False
     ) -> AsyncIterator[tuple[RunId, Sequence[bytes]]]:
         """As in any store, but no run is folded to find the order: the spool has it."""
         for run_id in run_ids:
             if not await self.log.load([RunId(run_id)]):
                 raise UnknownRun(run_id)
         for run_id in self.log.run_ids():
-            yield run_id, (await self.log.load([run_id]))[run_id]
+            values = (await self.log.load([run_id]))[run_id]
+            if not open_only or _ENDS.isdisjoint(map(name_of, values)):
+                yield run_id, values
 
 
 @contextmanager

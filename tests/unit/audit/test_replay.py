@@ -124,6 +124,32 @@ def test_a_recipe_that_computes_without_end_is_stuck() -> None:
     assert _replay(_history(_recipe("a")), spinning).result == "stuck"
 
 
+def test_code_that_would_fail_where_a_history_goes_on_is_told() -> None:
+    """It fits what is recorded, but a release would end the run; what has ended has ended."""
+
+    @recipe("row", version="1")
+    async def raising(run: Run, _: Any) -> None:
+        await run.step(_named("a"))
+        raise KeyError("x")
+
+    going_on = Play(_recipe("a", "b"), "r").start(None).done("a", "x").events
+    failed = Play(raising, "r").start(None).done("a", "x").events
+    found = _replay(going_on, raising)
+
+    assert (found.result, found.at_seq) == ("raised", going_on[-1].seq)
+    assert "KeyError" in found.message
+    assert type(failed[-1]).__name__ == "RunFailed"
+    assert _replay(failed, raising).ok
+
+
+def test_a_step_that_fails_is_no_fault_of_the_code() -> None:
+    """A recipe that ends with the error of its step fits the history of that step."""
+    events = _history(_recipe("a"))
+
+    assert _replay(events[:2], _recipe("a")).ok
+    assert _replay(events, _recipe("a")).recipe == "row"
+
+
 def test_a_blocked_run_is_judged_by_the_code_of_now() -> None:
     """Whether a run was blocked is no matter to a replay: it says what an unblock would do."""
     play = Play(_recipe("a"), "r").start(None).done("a", "x")

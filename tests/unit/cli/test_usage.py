@@ -54,7 +54,7 @@ def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("audit --from-topic", "beside --from-topic"),
         ("show r-1 --diff 1", "requires 2 arguments"),
         ("explain r-1.x", "gate id"),
-        ("export --format csv", "expected jsonl"),
+        ("export --format xml", "as --format"),
         ("plan policy --format png", "expected text or mermaid"),
         ("import nothing", "expected a file to import"),
         ("dead-letters show 99999", "expected the number of a dead letter"),

@@ -91,11 +91,24 @@ def explain(
     return work
 
 
-def replay(
+def replay(  # noqa: PLR0913, PLR0917 - the options of the command
     runs: _Runs = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="Changed arguments of a step are a divergence too.")
     ] = False,
+    open_only: Annotated[
+        bool, typer.Option("--open-only", help="Only runs that have not ended.")
+    ] = False,
+    jobs: Annotated[
+        str | None,
+        typer.Option(metavar="N", help="Processes; default: one, for many events one a processor."),
+    ] = None,
+    report: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Write each divergence and a summary as JSON lines."),
+    ] = None,
+    force: _Force = False,
+    from_topic: FromTopic = False,
 ) -> Work:
     """Replay histories against the code of now.
 
@@ -103,9 +116,18 @@ def replay(
     """
 
     def work(screen: Screen, settings: Settings) -> int:
-        from hitl_services.cli import auditor
+        from hitl_services.cli import replayer, values
 
-        return auditor.replay(screen, settings, tuple(runs or ()), strict=strict)
+        check_from_topic(settings, from_topic=from_topic)
+        asked = replayer.Asked(
+            run_ids=tuple(runs or ()),
+            open_only=open_only,
+            strict=strict,
+            jobs=None if jobs is None else values.number(jobs, "--jobs"),
+            report=report,
+            force=force,
+        )
+        return replayer.replay(screen, settings, asked)
 
     return work
 

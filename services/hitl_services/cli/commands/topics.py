@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from hitl_services.cli.screen import Screen
     from hitl_services.cli.settings import Settings
 
-_PROCESSES = "engine|projector|api|cli|publisher|admin"
+_PROCESSES = "engine|projector|api|cli|publisher|auditor|admin"
 
 
 def create(

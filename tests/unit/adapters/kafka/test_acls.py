@@ -35,6 +35,13 @@ def test_who_only_publishes_can_only_publish() -> None:
     assert {each.operations for each in found} == {("WRITE",)}
 
 
+def test_who_audits_can_only_read_events() -> None:
+    """A release check or an export writes nothing, joins no group, and sees no token."""
+    (found,) = acls("auditor", TOPICS, "g")
+
+    assert (found.resource, found.name, found.operations) == ("topic", "hitl.events", ("READ",))
+
+
 def test_commands_are_those_of_kafkas_own_tool() -> None:
     """One line per resource, quoted for the shell; prefixed ids say so."""
     allowed = {"User:CN=my engine": acls("engine", TOPICS, "g")}
