@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from hitl_events.adapters.readmodel.targets import Target
 from hitl_events.adapters.sqlite import SqliteLog
 from hitl_events.domain.values import RunId
 from hitl_events.engine.turn import Turn
@@ -24,9 +25,9 @@ class Following:
     the log has everything, `trouble` says why, and the next commit tries it again.
     """
 
-    def __init__(self, directory: Path, path: Path, observer: Observer) -> None:
+    def __init__(self, directory: Path, target: Target, observer: Observer) -> None:
         self._directory = directory
-        self._path = path
+        self._target = target
         self._observer = observer
         self._news = asyncio.Event()
         self._moved = asyncio.Condition()
@@ -36,10 +37,10 @@ class Following:
     @classmethod
     @asynccontextmanager
     async def open(
-        cls, directory: Path, path: Path, observer: Observer | None = None
+        cls, directory: Path, target: Target, observer: Observer | None = None
     ) -> AsyncGenerator[Following]:
         """Folds what is there, then what comes; `observer` is told all that this one is."""
-        following = cls(directory, path, observer or Quiet())
+        following = cls(directory, target, observer or Quiet())
         async with asyncio.TaskGroup() as group:
             keeping = group.create_task(following._keep())
             try:
@@ -94,12 +95,12 @@ class Following:
     def _fold(self) -> int:
         log = SqliteLog.open_for_reading(self._directory)
         try:
-            return asyncio.run(_folded(log, self._path))
+            return asyncio.run(_folded(log, self._target))
         finally:
             log.close()
 
 
-async def _folded(log: SqliteLog, path: Path) -> int:
+async def _folded(log: SqliteLog, target: Target) -> int:
     end = await log.end()
-    (await caught_up(log, path, lambda _: None)).close()
+    (await caught_up(log, target, lambda _: None)).close()
     return end

@@ -13,11 +13,12 @@ from hitl_events.adapters.avro import AvroCodec
 from hitl_events.adapters.readmodel.contents import digest_of
 from hitl_events.adapters.readmodel.reader import Questions
 from hitl_events.adapters.readmodel.sqlite import open_sqlite
+from hitl_events.adapters.readmodel.sqlite_target import SqliteTarget
 from hitl_events.adapters.sqlite import SqliteLog
 from hitl_events.domain.values import RunId
 from hitl_events.engine.active import ActiveRun
 from hitl_events.ports import Appended, EffectBatch
-from hitl_events.readmodel.local import rebuild
+from hitl_events.readmodel.rebuilding import rebuild
 from hitl_events.testing.histories import history_of
 from hitl_events.testing.mixing import chained
 from tests.acceptance.console import Console
@@ -99,6 +100,6 @@ def _told(data: Path) -> tuple[bytes, dict[tuple[str, str], int]]:
 async def _rebuilt(data: Path) -> None:
     log = SqliteLog.open_for_reading(data)
     try:
-        await rebuild(log, data / "read-model.db", lambda _: None)
+        await rebuild({0: log}, SqliteTarget(data / "read-model.db"), lambda _: None)
     finally:
         log.close()

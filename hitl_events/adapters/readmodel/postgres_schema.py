@@ -13,7 +13,7 @@ from hitl_events.projections.tables import TABLES, Table
 
 _TYPES = {"text": 'text COLLATE "C"', "int": "bigint", "blob": "bytea", "clustered": ""}
 _COPIED = {"text": "text", "int": "int8", "blob": "bytea"}
-_LOCKS = 0x6869746D
+LOCKS = 0x6869746D
 """`hitm` in ASCII: the first half of our advisory locks' key; the schema's name is the other."""
 
 _TABLE = "SELECT to_regclass(%s) IS NOT NULL"
@@ -44,7 +44,7 @@ def _migrate(
 ) -> str | None:
     """Forward, in one transaction; of several processes one does it, the others wait for it."""
     with connection.transaction():
-        connection.execute(_LOCK, (_LOCKS, schema))
+        connection.execute(_LOCK, (LOCKS, schema))
         version = _version(connection, schema)
         if version == 0 and (problem := _made(connection, schema)):
             return problem

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import closing, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -96,6 +96,14 @@ def check_ours(path: Path) -> None:
             f"expected a read model in {path}, found another file: move it away, or name another "
             f"place in HITL_READ_MODEL"
         )
+
+
+def fence(path: Path) -> None:
+    """Whoever writes the file now can not write on. The caller holds `opening(path)`."""
+    if path.exists():
+        # one that is damaged can not be written either
+        with suppress(HitlError), closing(_opened(path, writable=True)) as database:
+            database.rows("UPDATE places SET epoch = epoch + 1")
 
 
 def _opened(path: Path, *, writable: bool) -> SqliteDatabase:

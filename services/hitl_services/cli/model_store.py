@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Generator
 from contextlib import contextmanager
-from pathlib import Path
 
 from hitl_events.adapters.readmodel.reader import Questions
+from hitl_events.adapters.readmodel.targets import Target
 from hitl_events.adapters.sqlite import SqliteLog
 from hitl_events.domain.events import GatePaused
 from hitl_events.projections.runs import RunRow
@@ -49,10 +49,10 @@ class ModelStore(Store):
 
 
 @contextmanager
-def beside(screen: Screen, store: Store, log: SqliteLog, path: Path) -> Generator[Store]:
-    """The read model at that path, with all that the log has now."""
+def beside(screen: Screen, store: Store, log: SqliteLog, target: Target) -> Generator[Store]:
+    """The read model there, with all that the log has now."""
     with progress(screen, "folding what is new", None) as told:
-        database = asyncio.run(caught_up(log, path, told))
+        database = asyncio.run(caught_up(log, target, told))
     try:
         yield ModelStore(store, Questions(database))
     finally:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Generator
 from contextlib import contextmanager
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hitl_events.adapters.directory import DataDirectory
 from hitl_services.cli.screen import Screen
 from hitl_services.cli.settings import Settings
 from hitl_services.cli.store import Store, embedded_log, token_keys
+
+if TYPE_CHECKING:
+    from hitl_events.adapters.readmodel.targets import Target
 
 MODEL_FILE = "read-model.db"
 """The read model of a data directory; `hitl rebuild` makes it."""
@@ -38,21 +41,27 @@ def opened(
         has_log = DataDirectory(settings.directory).has_log()
         place = str(settings.directory)
         store = Store(log, token_keys(settings), place=place, empty=not has_log)
-        if not lists or not has_log or (path := local_model(settings)) is None:
+        if not lists or not has_log or (target := local_model(settings)) is None:
             yield store
             return
         from hitl_services.cli.model_store import beside
 
-        with beside(screen, store, log, path) as folded_store:
+        with beside(screen, store, log, target) as folded_store:
             yield folded_store
 
 
-def local_model(settings: Settings) -> Path | None:
-    """Where the read model of the data directory is; None if there is none and none is named."""
-    if settings.read_model is not None:
-        from hitl_events.adapters.readmodel.address import SqlitePlace, place_of
+def local_model(settings: Settings) -> Target | None:
+    """The read model of the data directory; None if there is none and none is named."""
+    if settings.read_model is None and not (settings.directory / MODEL_FILE).exists():
+        return None
+    return model_target(settings)
 
-        place = place_of(settings.read_model)
-        return place.path if isinstance(place, SqlitePlace) else None
-    path = settings.directory / MODEL_FILE
-    return path if path.exists() else None
+
+def model_target(settings: Settings) -> Target:
+    """Where the read model is, or is to be: the place that is named, else the data directory."""
+    from hitl_events.adapters.readmodel.opening import target_of
+    from hitl_events.adapters.readmodel.sqlite_target import SqliteTarget
+
+    if settings.read_model is not None:
+        return target_of(settings.read_model)
+    return SqliteTarget(settings.directory / MODEL_FILE)

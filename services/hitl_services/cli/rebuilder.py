@@ -5,18 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from pathlib import Path
 
 from hitl_events.adapters.avro import AvroCodec
 from hitl_events.adapters.readmodel.contents import Comparison, Difference
-from hitl_events.adapters.readmodel.sqlite import SqliteDatabase
+from hitl_events.adapters.readmodel.database import Database
+from hitl_events.adapters.readmodel.targets import Target
 from hitl_events.adapters.sqlite import SqliteLog
 from hitl_events.adapters.system import SystemClock
 from hitl_events.audit.report import Problem, Problems
 from hitl_events.domain.values import RunId
-from hitl_events.errors import InvalidInput, LogUnavailable, ReadModelDiffers
-from hitl_events.readmodel.local import caught_up, rebuild as rebuilt
-from hitl_services.cli.opening import MODEL_FILE, local_model
+from hitl_events.errors import LogUnavailable, ReadModelDiffers
+from hitl_events.readmodel.local import caught_up
+from hitl_events.readmodel.rebuilding import rebuild as rebuilt
+from hitl_services.cli.opening import local_model, model_target
 from hitl_services.cli.progress import progress
 from hitl_services.cli.screen import Screen
 from hitl_services.cli.settings import Settings
@@ -28,31 +29,30 @@ from hitl_services.text import counted, harmless
 
 def rebuild(screen: Screen, settings: Settings) -> int:
     """Build it beside the live one, then put it in its place."""
-    path = _path(settings)
+    target = model_target(settings)
     settle_memory()
     clock = SystemClock()
     begun_s = clock.monotonic_s()
     with embedded_log(settings, must_exist=True) as log:
-        events = asyncio.run(_rebuilt(screen, log, path))
+        events = asyncio.run(_rebuilt(screen, log, target))
     took_s = clock.monotonic_s() - begun_s
     if settings.json:
-        screen.document({"events": events, "path": str(path), "seconds": round(took_s, 3)})
+        screen.document({"events": events, "path": target.place, "seconds": round(took_s, 3)})
     else:
-        said = f"  {counted(events, 'event')} folded in {took_s:.1f} s into {harmless(str(path))}"
-        screen.page([[("rebuilt", "bold green"), said]])
+        said = f"  {counted(events, 'event')} in {target.place}, {took_s:.1f} s"
+        screen.page([[("rebuilt", "bold green"), harmless(said)]])
     return DONE
 
 
 def check(screen: Screen, settings: Settings) -> int:
     """Compare the live one with what is folded again; the first difference ends it."""
-    path = local_model(settings)
-    if path is None or not path.exists():
-        raise LogUnavailable(
-            f"expected a read model in {_path(settings)}, found none: run `hitl rebuild`"
-        )
+    target = local_model(settings)
+    if target is None:
+        place = model_target(settings).place
+        raise LogUnavailable(f"expected a read model in {place}, found none: run `hitl rebuild`")
     with embedded_log(settings, must_exist=True) as log:
         store = Store(log, None, place=str(settings.directory), empty=False)
-        found, runs = asyncio.run(_compared(screen, store, log, path))
+        found, runs = asyncio.run(_compared(screen, store, log, target))
     if settings.json:
         errors = [] if found is None else [_json(found)]
         screen.document({"runs": runs, "errors": errors})
@@ -65,22 +65,22 @@ def check(screen: Screen, settings: Settings) -> int:
     return BROKEN_CHAIN
 
 
-def differences(screen: Screen, settings: Settings, path: Path) -> tuple[Problem, ...]:
+def differences(screen: Screen, settings: Settings, target: Target) -> tuple[Problem, ...]:
     """All of them, for `verify`; also that it is of another log."""
     problems = Problems()
     with embedded_log(settings, must_exist=True) as log:
         store = Store(log, None, place=str(settings.directory), empty=False)
         try:
-            asyncio.run(_gathered(screen, store, log, path, problems))
+            asyncio.run(_gathered(screen, store, log, target, problems))
         except ReadModelDiffers as error:
             problems.add(None, None, str(error))
     return problems.all()
 
 
 async def _gathered(
-    screen: Screen, store: Store, log: SqliteLog, path: Path, problems: Problems
+    screen: Screen, store: Store, log: SqliteLog, target: Target, problems: Problems
 ) -> None:
-    database = await caught_up(log, path, lambda _: None)
+    database = await caught_up(log, target, lambda _: None)
     try:
         with log.snapshot(), database.snapshot():
             async for found in _differences(screen, store, database):
@@ -101,35 +101,27 @@ def _json(found: Difference) -> dict[str, object]:
     return {"run_id": found.run_id, "seq": found.seq, "problem": found.problem}
 
 
-def _path(settings: Settings) -> Path:
-    if settings.cluster is not None or settings.read_model is None:
-        return settings.directory / MODEL_FILE
-    path = local_model(settings)
-    if path is None:
-        raise InvalidInput("expected a SQLite file as HITL_READ_MODEL of the embedded log")
-    return path
-
-
-async def _rebuilt(screen: Screen, log: SqliteLog, path: Path) -> int:
+async def _rebuilt(screen: Screen, log: SqliteLog, target: Target) -> int:
     with progress(screen, "folding", await log.end()) as told:
-        return await rebuilt(log, path, told)
+        await rebuilt({0: log}, target, told)
+    return await log.end()
 
 
 async def _compared(
-    screen: Screen, store: Store, log: SqliteLog, path: Path
+    screen: Screen, store: Store, log: SqliteLog, target: Target
 ) -> tuple[Difference | None, int]:
-    database = await caught_up(log, path, lambda _: None)
+    database = await caught_up(log, target, lambda _: None)
     try:
         with log.snapshot(), database.snapshot():
             async with aclosing(_differences(screen, store, database)) as found:
                 first = await anext(found, None)
-            return first, int(database.row("SELECT count(*) FROM runs")[0])
+            return first, int(database.rows("SELECT count(*) FROM runs")[0][0])
     finally:
         database.close()
 
 
 async def _differences(
-    screen: Screen, store: Store, database: SqliteDatabase
+    screen: Screen, store: Store, database: Database
 ) -> AsyncGenerator[Difference]:
     comparison = Comparison(database, AvroCodec())
     run_ids: set[RunId] = set()

@@ -105,10 +105,10 @@ def _report(
 def _read_model(screen: Screen, settings: Settings) -> Sum:
     """Where there is one it must be what the events give."""
     errors: tuple[Problem, ...] = ()
-    if settings.cluster is None and (path := local_model(settings)) is not None and path.exists():
+    if settings.cluster is None and (target := local_model(settings)) is not None:
         from hitl_services.cli.rebuilder import differences
 
-        errors = differences(screen, settings, path)
+        errors = differences(screen, settings, target)
     return Sum(report=VerifyReport(runs=0, events=0, errors=errors), unmet={})
 
 

@@ -19,13 +19,15 @@ from hitl_events.adapters.readmodel.files import rebuilding
 from hitl_events.adapters.readmodel.model import ReadModel
 from hitl_events.adapters.readmodel.reader import Questions
 from hitl_events.adapters.readmodel.sqlite import open_sqlite
+from hitl_events.adapters.readmodel.sqlite_target import SqliteTarget
 from hitl_events.adapters.sqlite import SqliteLog
 from hitl_events.domain.values import RunId
 from hitl_events.embedded import Setting
 from hitl_events.errors import LogUnavailable, ReadModelDiffers
 from hitl_events.ports import StoredEvent
 from hitl_events.readmodel.following import Following
-from hitl_events.readmodel.local import caught_up, rebuild
+from hitl_events.readmodel.local import caught_up
+from hitl_events.readmodel.rebuilding import rebuild
 from hitl_events.runtime.projector import Projector
 
 
@@ -57,10 +59,14 @@ async def data(tmp_path: Path) -> Path:
     return tmp_path / "data"
 
 
-async def _rebuilt(data: Path) -> int:
+def _target(data: Path) -> SqliteTarget:
+    return SqliteTarget(data / "read-model.db")
+
+
+async def _rebuilt(data: Path) -> None:
     log = SqliteLog.open_for_reading(data)
     try:
-        return await rebuild(log, data / "read-model.db", lambda _: None)
+        await rebuild({0: log}, _target(data), lambda _: None)
     finally:
         log.close()
 
@@ -69,7 +75,7 @@ async def _current(data: Path) -> tuple[bytes, int]:
     """The digest of the model after it was caught up, and how many gates are open."""
     log = SqliteLog.open_for_reading(data)
     try:
-        database = await caught_up(log, data / "read-model.db", lambda _: None)
+        database = await caught_up(log, _target(data), lambda _: None)
     finally:
         log.close()
     try:
@@ -104,7 +110,7 @@ async def test_a_rebuild_goes_on_where_a_killed_one_ended(data: Path) -> None:
         await Projector(half, ReadModel(database), AvroCodec()).catch_up(told.append)
         database.close()
     folded: list[int] = []
-    await rebuild(log, path, folded.append)
+    await rebuild({0: log}, _target(data), folded.append)
     end = await log.end()
     log.close()
 
@@ -148,15 +154,14 @@ async def test_a_log_that_was_exchanged_is_refused_until_it_is_rebuilt(
     data: Path, tmp_path: Path
 ) -> None:
     """A read model of another log answers nothing: `ReadModelDiffers` says what to do."""
-    path = data / "read-model.db"
     await _current(data)
     await _fill(tmp_path / "other", 3, decided=1)
     other = SqliteLog.open_for_reading(tmp_path / "other")
 
     with pytest.raises(ReadModelDiffers, match="hitl rebuild"):
-        await caught_up(other, path, lambda _: None)
-    await rebuild(other, path, lambda _: None)
-    (await caught_up(other, path, lambda _: None)).close()
+        await caught_up(other, _target(data), lambda _: None)
+    await rebuild({0: other}, _target(data), lambda _: None)
+    (await caught_up(other, _target(data), lambda _: None)).close()
     other.close()
 
 
@@ -172,10 +177,12 @@ async def test_two_rebuilds_do_not_meet(data: Path) -> None:
 _FOLD = """
 import asyncio, sys
 from pathlib import Path
+from hitl_events.adapters.readmodel.sqlite_target import SqliteTarget
 from hitl_events.adapters.sqlite import SqliteLog
 from hitl_events.readmodel.local import caught_up
 log = SqliteLog.open_for_reading(sys.argv[1])
-asyncio.run(caught_up(log, Path(sys.argv[1]) / "read-model.db", lambda _: None)).close()
+target = SqliteTarget(Path(sys.argv[1]) / "read-model.db")
+asyncio.run(caught_up(log, target, lambda _: None)).close()
 """
 
 
@@ -254,7 +261,7 @@ async def test_whoever_has_just_decided_reads_it(tmp_path: Path) -> None:
     """Kept up beside a runtime: once `reached` returns the read model has the decision."""
     data, path = tmp_path / "data", tmp_path / "data" / "read-model.db"
     await _fill(data, 0)
-    async with Following.open(data, path) as following:
+    async with Following.open(data, _target(data)) as following:
         setting = Setting(observer=following)
         async with Runtime.open(data, recipes=[made()], setting=setting) as runtime:
             paused = await runtime.run("r", 1)
@@ -272,7 +279,7 @@ async def test_a_read_model_in_trouble_stops_no_run(tmp_path: Path) -> None:
     data = tmp_path / "data"
     await _fill(data, 0)
     (data / "read-model.db").write_bytes(b"no database at all, but some text" * 40)
-    async with Following.open(data, data / "read-model.db") as following:
+    async with Following.open(data, _target(data)) as following:
         setting = Setting(observer=following)
         async with Runtime.open(data, recipes=[made()], setting=setting) as runtime:
             paused = await runtime.run("r", 1)
