@@ -104,13 +104,7 @@ class ChainCheck:
         """
         # The loop behind the figure of verified events/s: one lookup and four comparisons for an
         # event that fits; whatever does not is looked at in `_unusual`.
-        decode, chain_of, fold, digest, marked = (
-            self._decode,
-            self._runs.get,
-            evolve,
-            sha256,
-            _MARKED,
-        )
+        decode, chain_of, fold, digest = self._decode, self._runs.get, evolve, sha256
         held = list(values)
         start = self._offset if first is None else first
         offset = start - 1
@@ -142,7 +136,7 @@ class ChainCheck:
             chain.head = digest(value).digest()
             if event.seq == chain.awaited:
                 self._came(chain, event.run_id, event.seq)
-            if event.__class__ in marked:
+            if event.__class__ in _MARKED:
                 _mark(chain, state, event)
         self._records += len(held)
         self._offset = offset + 1

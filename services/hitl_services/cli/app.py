@@ -48,6 +48,7 @@ _COMMANDS = (
     auditing.replay,
     auditing.verify,
     sealing.checkpoint,
+    sealing.archive,
     auditing.export,
     auditing.import_,
     modelling.rebuild,

@@ -53,6 +53,8 @@ class FileShare:
     against: CheckpointFile | None = None
     only: frozenset[str] = frozenset()
     """Of the checkpoint; all of it if empty."""
+    root: bytes | None = None
+    """That the runs of each file must come to; None: that in its name, if there is one."""
 
     def __call__(self, tell: Tell) -> list[ShareReport]:
         """What is found in each of them."""
@@ -70,9 +72,9 @@ class FileShare:
             check.finish()
         except CorruptLog as error:
             problems.add(None, None, f"{error.where}: {error.problem}")
-        root = root_in_name(name)
+        root = self.root or root_in_name(name)
         if root is not None and not problems and root_of(check.chains.heads()) != root:
-            wanted = f"expected runs under the root in the name of the file, {root.hex()}"
+            wanted = f"expected runs under the root by which the file is named, {root.hex()}"
             problems.add(None, None, f"{wanted}, found others: runs were removed, added or changed")
         tally.flush()
         return share_report(check.chains, problems)
@@ -94,6 +96,6 @@ def _unpacked(file: BinaryIO, name: str) -> Iterator[bytes]:
                     yield line + b"\n"
     except zstandard.ZstdError as error:
         problem = f"expected a sound compressed file, found: {error}"
-        raise CorruptLog(f"the file {quoted(name)}", problem) from None
+        raise CorruptLog(f"the file {quoted(Path(name).name, 80)}", problem) from None
     if begun:
         yield begun

@@ -9,18 +9,18 @@ from pathlib import Path
 from hitl_events.adapters.avro import AvroCodec
 from hitl_events.adapters.directory import DataDirectory
 from hitl_events.adapters.sqlite import SqliteLog
-from hitl_events.audit.imported import values_of
 from hitl_events.audit.report import VerifyReport
 from hitl_events.domain.evolve import fold
 from hitl_events.domain.state import next_due, status
 from hitl_events.domain.values import digest
 from hitl_events.errors import CorruptLog, InvalidInput, LogUnavailable
 from hitl_events.ports import Appended, EffectBatch, RunPosition
-from hitl_services.cli.export_files import lines_of
+from hitl_services.cli.joined_files import Joined
 from hitl_services.cli.progress import progress
 from hitl_services.cli.screen import Screen
 from hitl_services.cli.settings import Settings
-from hitl_services.cli.verifier import check_file, noted, problems_page
+from hitl_services.cli.shares import together
+from hitl_services.cli.verifier import Asked, check_files, noted, problems_page
 from hitl_services.failure import DONE
 from hitl_services.text import counted, quoted
 
@@ -28,25 +28,27 @@ _EVENTS_PER_BATCH = 1000
 """Events that are packed together: full blocks, and at some KB each a few megabytes."""
 
 
-def load(screen: Screen, settings: Settings, name: str) -> int:
-    """Check the file, then load it, all or nothing."""
+def load(screen: Screen, settings: Settings, names: tuple[str, ...]) -> int:
+    """Check the files, then load them, all or nothing."""
     if settings.cluster is not None:
         message = "expected an empty data directory to import into, found a cluster"
         raise InvalidInput(f"{message}: unset HITL_KAFKA_BOOTSTRAP, and name it with --dir")
-    if not Path(name).is_file():
-        raise InvalidInput(f"expected a file to import, found none under {quoted(name)}")
+    for name in names:
+        if not Path(name).is_file():
+            raise InvalidInput(f"expected a file to import, found none under {quoted(name)}")
     directory = DataDirectory(settings.directory)
     _refuse_unless_empty(directory)
-    report = check_file(screen, name)
+    report = together(check_files(screen, list(dict.fromkeys(names)), Asked())).report
     if not report.ok:
         shown = report.to_json()
         screen.document(shown) if settings.json else screen.page(problems_page(report.errors))
         return noted(screen, report, as_json=settings.json)
-    _fill(screen, directory, name, report)
+    runs, events = _fill(screen, directory, names, report)
     if settings.json:
-        screen.document({"file": name, "runs": report.runs, "events": report.events})
+        files: dict[str, object] = {"file": names[0]} if len(names) == 1 else {"files": [*names]}
+        screen.document({**files, "runs": runs, "events": events})
         return DONE
-    said = f"{counted(report.runs, 'run')}, {counted(report.events, 'event')}"
+    said = f"{counted(runs, 'run')}, {counted(events, 'event')}"
     place = f"{settings.directory}, for reading only"
     screen.page([[("imported", "bold green"), f"  {said} into {place}"]])
     return DONE
@@ -79,21 +81,28 @@ def _first_in(path: Path) -> str | None:
         raise LogUnavailable(message) from None
 
 
-def _fill(screen: Screen, directory: DataDirectory, name: str, report: VerifyReport) -> None:
+def _fill(
+    screen: Screen, directory: DataDirectory, names: Sequence[str], report: VerifyReport
+) -> tuple[int, int]:
+    """Gives the number of runs and events; a run that stands in several files counts once."""
+    joined = Joined.of(names)
     log = SqliteLog.open(directory)
     try:
         if not log.try_own():
             raise LogUnavailable(f"expected a free directory, found {directory.path} in use")
         with progress(screen, "importing", report.events) as told:
-            asyncio.run(log.fill(_batches(lines_of(name), told)))
+            asyncio.run(log.fill(_batches(joined.histories(), told)))
+        return joined.runs, asyncio.run(log.end())
     finally:
         log.close()
 
 
-def _batches(lines: Iterable[bytes], told: Callable[[int], None]) -> Iterator[EffectBatch]:
+def _batches(
+    histories: Iterable[Sequence[bytes]], told: Callable[[int], None]
+) -> Iterator[EffectBatch]:
     codec = AvroCodec()
     batch = EffectBatch()
-    for values in values_of(lines, codec):
+    for values in histories:
         events = [Appended(event=codec.decode(each), value=each) for each in values]
         batch.events.extend(events)
         batch.positions.append(_position(events))

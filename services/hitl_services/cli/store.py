@@ -132,7 +132,7 @@ class Store:
         named = await self._positions_of(run_ids) if run_ids else None
         async for piece in self.log.positions() if named is None else _one_piece(named):
             wanted = [each for each in piece if not open_only or each.status not in ENDED]
-            for some in _portions(wanted):
+            for some in portions(wanted):
                 loaded = await self.log.load([position.run_id for position in some])
                 for position in some:
                     yield position.run_id, loaded[position.run_id]
@@ -231,7 +231,7 @@ async def _one_piece(positions: Sequence[RunPosition]) -> AsyncIterator[Sequence
     yield positions
 
 
-def _portions(positions: Sequence[RunPosition]) -> list[list[RunPosition]]:
+def portions(positions: Sequence[RunPosition]) -> list[list[RunPosition]]:
     """Runs that are loaded together: some hundred events, unless one run alone has more."""
     portions: list[list[RunPosition]] = []
     events = EVENTS_AT_ONCE

@@ -213,12 +213,6 @@ def check_files(
     return [summed([by_name[name]]) for name in names]
 
 
-def check_file(screen: Screen, name: str) -> VerifyReport:
-    """Check one exported file."""
-    (found,) = check_files(screen, [name], Asked())
-    return found.report
-
-
 def _fitting(amount: int, least: int) -> int:
     """As many processes as have enough to do, at most the cores."""
     return max(1, min(cores(), amount // least))

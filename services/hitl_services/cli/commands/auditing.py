@@ -207,9 +207,9 @@ def export(
 
 
 def import_(
-    file: Annotated[str, typer.Argument(metavar="FILE", show_default=False)],
+    files: Annotated[list[str], typer.Argument(metavar="FILE...", show_default=False)],
 ) -> Work:
-    """Load an exported file, for reading only.
+    """Load an exported file, or the files of an archive, for reading only.
 
     The data directory must be empty; nothing will run in it.
     """
@@ -217,6 +217,6 @@ def import_(
     def work(screen: Screen, settings: Settings) -> int:
         from hitl_services.cli import importer
 
-        return importer.load(screen, settings, file)
+        return importer.load(screen, settings, tuple(files))
 
     return work

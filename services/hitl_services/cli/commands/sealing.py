@@ -46,3 +46,24 @@ def checkpoint(
         return checkpointer.sign(screen, settings, sign, output, force=force)
 
     return work
+
+
+def archive(
+    closed_before: Annotated[
+        str,
+        typer.Option(metavar="T", help="A date, a time, or (ago) 90d; UTC.", show_default=False),
+    ],
+    output: Annotated[str, typer.Option("--output", "-o", metavar="DIR", show_default=False)],
+) -> Work:
+    """Write finished runs to verified files, named by the Merkle root over their runs.
+
+    Nothing is removed from the log. What DIR has already is not written again; `import` loads the
+    files of DIR into an empty directory.
+    """
+
+    def work(screen: Screen, settings: Settings) -> int:
+        from hitl_services.cli import archiver
+
+        return archiver.archive(screen, settings, closed_before, output)
+
+    return work
