@@ -64,7 +64,7 @@ def test_a_topic_that_lost_events_is_found_by_a_checkpoint(
 def test_ended_runs_of_a_cluster_are_archived(
     filled: Console, broker: Cluster, prefix: str, runs: list[Played]
 ) -> None:
-    """What was archived comes back at a desk; it is told from which offset on the topic is needed."""
+    """They come back at a desk, and it is told from which offset on the topic is still needed."""
     made = filled.json("archive", "--closed-before", "0s", "-o", "archive")
     again = filled.json("archive", "--closed-before", "0s", "-o", "archive")
     places = {

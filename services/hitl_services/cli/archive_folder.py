@@ -64,11 +64,7 @@ class ArchiveFolder:
         try:
             folder.path.mkdir(parents=True, exist_ok=True)
             with exclusive(folder.path), closing(folder._known):
-                for path in folder.path.glob(f"*{_UNFINISHED}"):
-                    path.unlink()
-                for path in sorted(folder.path.iterdir()):
-                    if root_in_name(path.name) is not None:
-                        folder._know_file(path)
+                folder._take_stock()
                 yield folder
         except OSError as error:
             message = f"expected to write into the archive {quoted(name)}, found: {error.strerror}"
@@ -79,6 +75,13 @@ class ArchiveFolder:
         row = (run_id, head)
         found = self._known.execute("SELECT 1 FROM known WHERE run_id = ? AND head = ?", row)
         return found.fetchone() is not None
+
+    def _take_stock(self) -> None:
+        for path in self.path.glob(f"*{_UNFINISHED}"):
+            path.unlink()
+        for path in sorted(self.path.iterdir()):
+            if root_in_name(path.name) is not None:
+                self._know_file(path)
 
     def _know(self, heads: Sequence[tuple[str, bytes]]) -> None:
         self._known.executemany("INSERT OR IGNORE INTO known VALUES (?, ?)", heads)

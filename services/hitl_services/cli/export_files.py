@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -87,15 +87,20 @@ def _unpacked(file: BinaryIO, name: str) -> Iterator[bytes]:
     import zstandard
 
     unpacker = zstandard.ZstdDecompressor(max_window_size=_WINDOW_BYTES_MAX)
-    begun = b""
     try:
         with unpacker.stream_reader(file, read_across_frames=True, closefd=False) as plain:
-            while some := plain.read(_READ_BYTES):
-                *lines, begun = (begun + some).split(b"\n")
-                for line in lines:
-                    yield line + b"\n"
+            yield from _lines(lambda: plain.read(_READ_BYTES))
     except zstandard.ZstdError as error:
         problem = f"expected a sound compressed file, found: {error}"
         raise CorruptLog(f"the file {quoted(Path(name).name, 80)}", problem) from None
+
+
+def _lines(read: Callable[[], bytes]) -> Iterator[bytes]:
+    """The lines of what is read piece by piece."""
+    begun = b""
+    while some := read():
+        *lines, begun = (begun + some).split(b"\n")
+        for line in lines:
+            yield line + b"\n"
     if begun:
         yield begun
