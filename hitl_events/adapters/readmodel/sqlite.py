@@ -82,7 +82,8 @@ def open_sqlite(path: Path, *, writable: bool = True) -> SqliteDatabase:
 def check_ours(path: Path) -> None:
     """`LogUnavailable` for a file that is no read model, of whatever version: it is not replaced.
 
-    By its head alone, so that one with damaged rows counts as ours.
+    By its head alone, so that one with damaged rows counts as ours; the head of a young one stands
+    in its write-ahead log.
     """
     try:
         with path.open("rb") as file:
@@ -91,11 +92,19 @@ def check_ours(path: Path) -> None:
         return
     except OSError as error:
         raise unavailable(path, error) from error
-    if head[_APPLICATION] != APPLICATION_ID.to_bytes(4, "big"):
+    ours = APPLICATION_ID.to_bytes(4, "big")
+    if head[_APPLICATION] != ours and _application(path) != APPLICATION_ID:
         raise LogUnavailable(
             f"expected a read model in {path}, found another file: move it away, or name another "
             f"place in HITL_READ_MODEL"
         )
+
+
+def _application(path: Path) -> int | None:
+    """Whose database it is, by SQLite itself; None for what is no database."""
+    with suppress(sqlite3.Error), closing(_connect(path, "ro")) as connection:
+        return int(connection.execute("PRAGMA application_id").fetchone()[0])
+    return None
 
 
 def fence(path: Path) -> None:
@@ -107,8 +116,6 @@ def fence(path: Path) -> None:
 
 
 def _opened(path: Path, *, writable: bool) -> SqliteDatabase:
-    mode = "rwc" if writable else "ro"
-    uri = f"file:{quote(os.fsencode(path.absolute()))}?mode={mode}"
     try:
         if writable:
             path.touch(mode=0o600)
@@ -116,9 +123,7 @@ def _opened(path: Path, *, writable: bool) -> SqliteDatabase:
     except OSError as error:
         raise unavailable(path, error) from error
     try:
-        connection = sqlite3.connect(
-            uri, timeout=BUSY_WAIT_S, isolation_level=None, uri=True, check_same_thread=False
-        )
+        connection = _connect(path, "rwc" if writable else "ro")
     except sqlite3.Error as error:
         raise translated(path, error) from error
     try:
@@ -130,6 +135,13 @@ def _opened(path: Path, *, writable: bool) -> SqliteDatabase:
         raise translated(path, error) from error
     connection.close()
     raise LogUnavailable(f"expected a read model in {path}, found that {problem}")
+
+
+def _connect(path: Path, mode: str) -> sqlite3.Connection:
+    uri = f"file:{quote(os.fsencode(path.absolute()))}?mode={mode}"
+    return sqlite3.connect(
+        uri, timeout=BUSY_WAIT_S, isolation_level=None, uri=True, check_same_thread=False
+    )
 
 
 def _prepared(connection: sqlite3.Connection, *, writable: bool) -> str | None:
