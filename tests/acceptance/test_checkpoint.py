@@ -97,6 +97,16 @@ def test_what_a_chain_can_not_tell_is_found(  # noqa: PLR0913, PLR0917 - fixture
     assert hitl("verify", file, "--against", sealed.checkpoint)[1]["errors"] == [error]
 
 
+def test_a_read_model_hides_nothing(sealed: Sealed, tmp_path: Path, hitl: Hitl) -> None:
+    """A run that was removed is missed also where a read model agrees with what is left."""
+    place = forged(_without("two")(histories(sealed.data)), tmp_path / "forged")
+    assert hitl("rebuild", "--dir", place)[0] == 0
+
+    code, report, _ = hitl("verify", "--dir", place, "--against", sealed.checkpoint)
+
+    assert (code, [each["run_id"] for each in report["errors"]]) == (4, ["two"])
+
+
 def test_what_came_since_is_no_change(sealed: Sealed, tmp_path: Path, hitl: Hitl) -> None:
     """Runs that went on and runs that began after the checkpoint are as they should be."""
     data = shutil.copytree(sealed.data, tmp_path / "data")

@@ -84,32 +84,33 @@ def _report(
     files = [name for name in dict.fromkeys(named) if _is_file(name)]
     run_ids = tuple(name for name in dict.fromkeys(named) if name not in files)
     sources = check_files(screen, files, asked, only=frozenset(run_ids)) if files else []
+    model: tuple[Problem, ...] = ()
     if run_ids or not files:
         of_log = check_log(screen, settings, run_ids, asked)
         sources.append(of_log)
         if not run_ids and not of_log.report.errors:  # else both differ for the same reason
-            sources.append(_read_model(screen, settings))
+            model = _read_model(screen, settings)
     found = together(sources)
-    if asked.against is None:
-        return found.report
-    heads = asked.against.heads(found.unmet.__contains__)
     problems = Problems()
-    for each in found.report.errors:
+    for each in (*found.report.errors, *model):
         problems.add(each.run_id, each.seq, each.problem)
+    heads = asked.against.heads(found.unmet.__contains__) if asked.against else {}
     for run_id in sorted(found.unmet):
         problems.add(run_id, *missing_from(heads[run_id].seq, found.unmet[run_id]))
     report = found.report
     return VerifyReport(runs=report.runs, events=report.events, errors=problems.all())
 
 
-def _read_model(screen: Screen, settings: Settings) -> Sum:
-    """Where there is one it must be what the events give."""
-    errors: tuple[Problem, ...] = ()
-    if settings.cluster is None and (target := local_model(settings)) is not None:
-        from hitl_services.cli.rebuilder import differences
+def _read_model(screen: Screen, settings: Settings) -> tuple[Problem, ...]:
+    """Where there is one it must be what the events give.
 
-        errors = differences(screen, settings, target)
-    return Sum(report=VerifyReport(runs=0, events=0, errors=errors), unmet={})
+    It is no source of runs: what it knows of one that the log lacks proves nothing.
+    """
+    if settings.cluster is not None or (target := local_model(settings)) is None:
+        return ()
+    from hitl_services.cli.rebuilder import differences
+
+    return differences(screen, settings, target)
 
 
 def _is_file(name: str) -> bool:
