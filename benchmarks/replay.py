@@ -14,6 +14,10 @@ from benchmarks.size import Size
 from hitl_events.adapters.avro import AvroCodec
 from hitl_events.adapters.sqlite import SqliteLog
 from hitl_events.audit.chain import ChainCheck
+from hitl_services.cli.log_share import LogShare
+from hitl_services.cli.processes import all_of, cores
+from hitl_services.cli.settings import Asked, settings
+from hitl_services.cli.shares import Share, summed
 
 EVENTS_PER_S = 180_000
 SHARE_OF_RAW = 0.75
@@ -34,7 +38,33 @@ def measure(size: Size, folder: Path) -> list[Figure]:
     figure = rate("verified replay", verified, raw)
     assert figure.ratio is not None
     met = figure.value >= EVENTS_PER_S or figure.ratio >= SHARE_OF_RAW
-    return [replace(figure, target=f"{EVENTS_PER_S:,} or ratio {SHARE_OF_RAW}", met=met)]
+    one = replace(figure, target=f"{EVENTS_PER_S:,} or ratio {SHARE_OF_RAW}", met=met)
+    counts = sorted({1, max(cores(), 2)})
+    return [one, *(_figure(size, data, values, reader, jobs) for jobs in counts)]
+
+
+def _figure(size: Size, data: Path, values: list[bytes], reader: RawReader, jobs: int) -> Figure:
+    """What `hitl verify --jobs N` does, the start of its processes included."""
+    rates: list[float] = []
+    raw: list[float] = []
+    for _ in range(size.rounds):
+        raw.append(reader.events_per_s(values))
+        rates.append(_shared(data, len(values), jobs))
+    return rate(f"hitl verify --jobs {jobs}", rates, raw)
+
+
+def _shared(data: Path, events: int, jobs: int) -> float:
+    asked = settings(Asked(directory=str(data)), {})
+    shares = [LogShare(settings=asked, share=Share(number=each, of=jobs)) for each in range(jobs)]
+    began = time.perf_counter()
+    report = summed(all_of(shares, _unheard), by_place=True).report
+    assert report.ok, report.errors[:3]
+    assert report.events == events, report.events
+    return events / (time.perf_counter() - began)
+
+
+def _unheard(_: object) -> None:
+    """Nobody looks how far it is."""
 
 
 async def values_in(data: Path) -> list[bytes]:
