@@ -34,6 +34,7 @@ def logs(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
     return found
 
 
+@pytest.mark.timeout(120 + MANY // 200)
 @pytest.mark.parametrize("form", ["jsonl", "csv", "html"])
 def test_many_events_need_no_more_memory_than_few(logs: dict[int, Path], form: str) -> None:
     """The peak of the whole process, from the log to a file."""

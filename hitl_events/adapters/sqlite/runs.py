@@ -228,6 +228,7 @@ def _run_id(key: bytes | str) -> RunId:
     return RunId(f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}")
 
 
+@lru_cache(_KEYS_CACHED)
 def _mark(run_id: RunId) -> bytes:
     """How the body of each event of this run begins: the Avro string of its id."""
     text = run_id.encode()
