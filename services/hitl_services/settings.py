@@ -13,8 +13,8 @@ from dataclasses import field
 from datetime import timedelta
 from pathlib import Path
 from typing import Literal, TypeAlias, cast
-from urllib.parse import unquote
 
+from hitl_events.adapters.readmodel.address import place_of, secrets_in
 from hitl_events.domain.values import value
 from hitl_events.errors import InvalidInput
 from hitl_services.durations import duration
@@ -90,8 +90,8 @@ class ProcessSettings:
 
     `metrics_port` None: no `/livez`, `/readyz` and `/metrics`; 0: any free port. `state_dir` is
     where a process keeps what it can make again, `session` how long the group waits for a member
-    that is not heard. `registry` is a URL that may hold a password; `secrets` are texts that no log
-    line may hold.
+    that is not heard. `read_model` and `registry` are URLs that may hold a password, None where
+    nothing names one; `secrets` are texts that no log line may hold.
     """
 
     directory: Path
@@ -102,6 +102,7 @@ class ProcessSettings:
     metrics_port: int | None
     ended_keep: timedelta
     session: timedelta
+    read_model: str | None = field(repr=False)
     registry: str | None = field(repr=False)
     secrets: tuple[str, ...] = field(repr=False)
 
@@ -120,6 +121,7 @@ def process_settings(look: Look) -> ProcessSettings:
         metrics_port=_port(look, "HITL_METRICS_PORT"),
         ended_keep=ENDED_KEEP if keep is None else duration(keep, "HITL_ENDED_KEEP"),
         session=_session(look),
+        read_model=read_model(look),
         registry=look("HITL_SCHEMA_REGISTRY"),
         secrets=_secrets(look),
     )
@@ -181,6 +183,14 @@ def token_keys(look: Look, *, required: bool = False) -> tuple[bytes, ...]:
     return tuple(data for _, data in keys)
 
 
+def read_model(look: Look) -> str | None:
+    """`HITL_READ_MODEL`, checked without a look at the place; None where nothing names one."""
+    url = look("HITL_READ_MODEL")
+    if url is not None:
+        place_of(url)
+    return url
+
+
 def split(given: Sequence[str]) -> tuple[str, ...]:
     """The parts of texts that are separated by commas."""
     parts = [part.strip() for text in given for part in text.split(",")]
@@ -189,15 +199,9 @@ def split(given: Sequence[str]) -> tuple[str, ...]:
 
 def _secrets(look: Look) -> tuple[str, ...]:
     named = [text for name in SECRETS if (text := look(name)) is not None]
-    named += _passwords_in(look("HITL_SCHEMA_REGISTRY") or "")
+    named += secrets_in(look("HITL_SCHEMA_REGISTRY") or "")
+    named += secrets_in(look("HITL_READ_MODEL") or "")
     return (*named, *split([look("HITL_TOKEN_KEYS_OLD") or ""]))
-
-
-def _passwords_in(url: str) -> set[str]:
-    """The password of a URL as it stands there, and as it is sent."""
-    credentials, _, _ = url.partition("//")[2].rpartition("@")
-    password = credentials.partition(":")[2]
-    return {password, unquote(password)} if password else set()
 
 
 def _of_file(path: Path) -> dict[str, str]:

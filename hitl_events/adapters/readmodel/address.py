@@ -14,9 +14,8 @@ from hitl_events.errors import InvalidInput
 DEFAULT_SCHEMA = "hitl"
 _SQLITE = "sqlite:///"
 _POSTGRES = ("postgresql://", "postgres://")
-_SCHEMA_CHARS_MAX = 63
-"""Of a name; PostgreSQL cuts what is longer."""
 _SCHEMA = re.compile("[a-z_][a-z0-9_]{0,62}")
+_SHOWN_CHARACTERS = 60
 _SECRET_PARAMETERS = ("password", "sslpassword")
 
 
@@ -82,12 +81,9 @@ def _postgres(url: str) -> PostgresPlace:
 def checked_schema(schema: str) -> str:
     """A name that needs no quotes, and none of PostgreSQL's own."""
     if not _SCHEMA.fullmatch(schema) or schema.startswith("pg_"):
-        shown = (
-            schema if schema.isprintable() and len(schema) <= _SCHEMA_CHARS_MAX else "another text"
-        )
         raise InvalidInput(
             "expected a schema of a-z, 0-9 and _ (up to 63, not pg_...) in HITL_READ_MODEL, "
-            f"found {shown!r}"
+            f"found {schema[:_SHOWN_CHARACTERS]!r}"
         )
     return schema
 

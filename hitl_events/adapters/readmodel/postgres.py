@@ -70,6 +70,9 @@ class PostgresDatabase:
     def change(self, sql: str, parameters: Iterable[Sequence[object]]) -> int:
         with self._translated(), self._connection.cursor() as cursor:
             cursor.executemany(_spelt(sql), parameters)
+            # The driver's pipeline ends with a message after which the server does not watch how
+            # long a transaction stands still (`STANDSTILL_S`): a statement more, and it does.
+            self._connection.execute(b"")
             return cursor.rowcount
 
     def put(self, table: Table, rows: Sequence[Plain]) -> None:

@@ -16,10 +16,13 @@ _COPIED = {"text": "text", "int": "int8", "blob": "bytea"}
 LOCKS = 0x6869746D
 """`hitm` in ASCII: the first half of our advisory locks' key; the schema's name is the other."""
 
-_TABLE = "SELECT to_regclass(%s) IS NOT NULL"
 _VERSION = "SELECT coalesce(max(version), 0) FROM migrations"
 _HAS_SCHEMA = "SELECT count(*) > 0 FROM pg_namespace WHERE nspname = %s"
-_HAS_TABLES = "SELECT count(*) > 0 FROM pg_class WHERE relnamespace = to_regnamespace(%s)"
+_HAS_TABLES = """SELECT count(*) > 0 FROM pg_class
+JOIN pg_namespace ON pg_namespace.oid = relnamespace WHERE nspname = %s"""
+_HAS_OURS = f"{_HAS_TABLES} AND relname = 'migrations'"
+"""Not by to_regclass: it asks a cache, which does not know what was made while we waited."""
+
 _LOCK = "SELECT pg_advisory_xact_lock(%s::int, hashtext(%s))"
 
 
@@ -74,7 +77,7 @@ def copied_types(table: Table) -> list[str]:
 
 def _version(connection: psycopg.Connection[Any], schema: str) -> int:
     """0 for none."""
-    if not _is_so(connection, _TABLE, f"{schema}.migrations"):
+    if not _is_so(connection, _HAS_OURS, schema):
         return 0
     (version,) = connection.execute(_VERSION).fetchone() or (0,)
     return int(version)

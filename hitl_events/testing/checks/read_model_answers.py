@@ -34,7 +34,7 @@ from hitl_events.testing.checks.read_model_samples import (
 from hitl_events.testing.histories import history_of
 from hitl_events.testing.mixing import chained
 
-MUTATIONS = 30
+MUTATIONS = 15
 _STRANGE = (
     "\0",
     "a\0b\0",

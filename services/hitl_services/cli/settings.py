@@ -14,6 +14,7 @@ from hitl_services.settings import (
     data_directory,
     log_settings,
     lookup,
+    read_model,
     recipe_modules,
     split,
     token_keys,
@@ -38,6 +39,7 @@ class Asked:
 class Settings:
     """Where the log is, which modules hold recipes, and the token keys (none: the directory's).
 
+    `read_model` is the URL that `HITL_READ_MODEL` names, None where nothing does.
     Where there is a `cluster`, it is the log, and the data directory is nobody's.
     """
 
@@ -48,6 +50,7 @@ class Settings:
     """Its URL, which may hold a password; None where none is named."""
     recipes: tuple[str, ...]
     token_keys: tuple[bytes, ...] = field(repr=False)
+    read_model: str | None = field(repr=False)
     repeated: str
     """The options that a suggested command must repeat to work here, with a blank before each."""
 
@@ -66,6 +69,7 @@ def settings(asked: Asked, environment: Mapping[str, str] | None = None) -> Sett
         read_model=look("HITL_READ_MODEL"),
         recipes=split(asked.recipes) or recipe_modules(look),
         token_keys=token_keys(look),
+        read_model=read_model(look),
         repeated=_repeated(asked),
     )
 

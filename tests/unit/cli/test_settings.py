@@ -57,6 +57,7 @@ def test_the_first_key_issues_and_old_ones_stay(folder: Path) -> None:
         ({"HITL_TOKEN_KEY": ""}, "HITL_TOKEN_KEY, found one of 0"),
         ({"HITL_TOKEN_KEY": KEY, "HITL_TOKEN_KEYS_OLD": "short"}, "HITL_TOKEN_KEYS_OLD"),
         ({"HITL_TOKEN_KEYS_OLD": KEY}, "HITL_TOKEN_KEY beside"),
+        ({"HITL_READ_MODEL": "model.db"}, "HITL_READ_MODEL, found no URL"),
         ({"HITL_LOG_LEVEL": "loud"}, "HITL_LOG_LEVEL"),
         ({"HITL_LOG_FORMAT": "xml"}, "HITL_LOG_FORMAT"),
         ({"HITL_KAFKA_BOOTSTRAP": "localhost"}, "HITL_KAFKA_BOOTSTRAP"),

@@ -42,6 +42,7 @@ def test_without_any_setting_there_are_defaults() -> None:
     assert found.metrics_port is None
     assert (found.directory, found.state_dir) == (Path(".hitl"), Path(".hitl/state/engine"))
     assert found.ended_keep == timedelta(days=30)
+    assert found.read_model is None
 
 
 def test_the_state_lies_under_the_name_of_the_instance() -> None:
@@ -71,6 +72,10 @@ def test_a_duration_is_seconds_or_has_a_unit(text: str, length: float) -> None:
         ("HITL_LOG_FORMAT", "xml"),
         ("HITL_LOG_LEVEL", "loud"),
         ("HITL_DATA", "a\0b"),
+        ("HITL_READ_MODEL", "read-model.db"),
+        ("HITL_READ_MODEL", "mysql://ann:short@host/db"),
+        ("HITL_READ_MODEL", "sqlite:///"),
+        ("HITL_READ_MODEL", "postgresql://ann:short@host/db?schema=A"),
         ("HITL_TOKEN_KEY", "short"),
         ("HITL_TOKEN_KEY", ""),
     ],
@@ -107,8 +112,10 @@ def test_secrets_are_known_and_not_shown() -> None:
         HITL_TOKEN_KEYS_OLD=f"{KEY}1",
         HITL_KAFKA_SASL_PASSWORD="pass",
         HITL_SCHEMA_REGISTRY="http://ann:s%40crt@registry:8081",
+        HITL_READ_MODEL="postgresql://ann:p%2Fcrt@host/db?sslpassword=qcrt",
     )
 
-    assert set(found.secrets) == {KEY, f"{KEY}1", "pass", "s%40crt", "s@crt"}
+    shown = {"pass", "s%40crt", "s@crt", "p%2Fcrt", "p/crt", "qcrt"}
+    assert set(found.secrets) == {KEY, f"{KEY}1", *shown}
     assert KEY not in repr(found)
     assert "crt" not in repr(found)
