@@ -34,6 +34,7 @@ _INDEXES = (
     "CREATE INDEX runs_by_status ON runs (status, started_us, run_id)",
     "CREATE INDEX runs_by_recipe ON runs (recipe, started_us, run_id)",
     "CREATE INDEX gates_open ON gates (opened_us, run_id, seq) WHERE closed_seq IS NULL",
+    "CREATE INDEX gates_open_of ON gates (recipe, opened_us, run_id, seq) WHERE closed_seq IS NULL",
     "CREATE INDEX decisions_at ON decisions (at_us, run_id)",
     "CREATE INDEX decisions_by ON decisions (decided_by, at_us) WHERE decided_by IS NOT NULL",
     "CREATE INDEX attempts_at ON attempts (at_us, run_id)",
