@@ -15,7 +15,7 @@ RUN /opt/hitl/bin/python -m pip install --no-cache-dir --no-deps --no-index --no
 FROM python:3.13-slim
 COPY --from=build /opt/hitl /opt/hitl
 ENV PATH=/opt/hitl/bin:$PATH PYTHONUNBUFFERED=1 HITL_DATA=/var/lib/hitl
-RUN useradd --system --uid 10001 hitl && install -d -o hitl -g hitl /var/lib/hitl
+RUN useradd --system --uid 10001 hitl && install -d -o hitl -g hitl /var/lib/hitl /read-model
 USER hitl
 WORKDIR /var/lib/hitl
 # Nothing that cannot be made again, but a file of state here makes a restart quicker.

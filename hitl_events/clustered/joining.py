@@ -14,7 +14,7 @@ from hitl_events.adapters.kafka.access import check_access
 from hitl_events.adapters.kafka.acls import acls
 from hitl_events.adapters.kafka.admin import Admin, Counts
 from hitl_events.adapters.kafka.ends import Ends
-from hitl_events.adapters.kafka.group import SESSION_S, InboundGroup
+from hitl_events.adapters.kafka.group import SESSION_S, Group
 from hitl_events.adapters.kafka.partitioning import partition_of
 from hitl_events.adapters.kafka.records import Place
 from hitl_events.adapters.kafka.sender import Sender
@@ -62,8 +62,8 @@ async def joining(member: Member) -> AsyncGenerator[Cluster]:
     """A cluster to `serve` in; errors of its topics and of the access to them come before."""
     async with Admin(member.settings) as admin:
         counts = await admin.partitions()
-    settings = member.settings
-    await check_access(settings, acls("engine", Topics(settings.prefix), settings.group))
+    settings, topics = member.settings, Topics(member.settings.prefix)
+    await check_access(settings, acls("engine", topics, settings.group))
     watchdog = Watchdog()
     tools = Tools(codec=AvroCodec(), keys=member.keys, recipes=Book(member.recipes), watch=watchdog)
     setup = Setup(
@@ -78,7 +78,7 @@ async def joining(member: Member) -> AsyncGenerator[Cluster]:
         observer=member.observer,
     )
     cluster = Cluster()
-    inbound = InboundGroup(member.settings, cluster, session_s=member.session_s)
+    inbound = Group(settings, cluster, topics.inbound, session_s=member.session_s)
     try:
         async with (
             Ends(member.settings) as ends,

@@ -22,13 +22,17 @@ GIVE_UP_S = 120.0
 """A partition that could not be had for so long ends the process, so that a supervisor sees it.
 A broker that is away for under a minute must end none."""
 
+PROGRESS_S = 30.0
+"""A takeover that went on for so long has read or written something: where a broker or a database
+is away, the first call fails within 10 s. So a long one that fails counts as had."""
+
 
 class Driving(Protocol):
     """A partition that was taken over, and what drives it."""
 
     @property
-    def gates(self) -> int:
-        """How many gates were open when it was taken over."""
+    def gates(self) -> int | None:
+        """How many gates were open when it was taken over; None where nobody counts them."""
         ...
 
     async def serve(self) -> None:
@@ -43,7 +47,7 @@ class Driving(Protocol):
 class Watcher(Protocol):
     """Who is told how the partitions fare."""
 
-    def taken(self, partition: int, restore_s: float, gates: int) -> None:
+    def taken(self, partition: int, restore_s: float, gates: int | None) -> None:
         """It is ours and served; taking it over took that long, and so many gates are open."""
         ...
 
@@ -64,13 +68,22 @@ class Keeper:
     """One partition from its assignment to its revocation."""
 
     def __init__(
-        self, number: int, take_over: TakeOver, confirm: Confirm, watcher: Watcher, clock: Clock
+        self,
+        number: int,
+        take_over: TakeOver,
+        confirm: Confirm,
+        watcher: Watcher,
+        clock: Clock,
+        *,
+        stands_for: tuple[type[HitlError], ...] = (CorruptLog,),
     ) -> None:
+        """`stands_for`: errors at which it stands still, loudly, while its neighbours go on."""
         self.number = number
         self._take_over = take_over
         self._confirm = confirm
         self._watcher = watcher
         self._clock = clock
+        self._stands_for = stands_for
         self._stopped = asyncio.Event()
         self._driving: Driving | None = None
         self.trouble: HitlError | None = None
@@ -91,15 +104,16 @@ class Keeper:
         """Until `stop`; raises what this process can not mend."""
         since_s = self._clock.monotonic_s()
         while not self._stopped.is_set():
+            began_s = self._clock.monotonic_s()
             try:
                 await self._serve()
-            except CorruptLog as error:
-                # This partition stands still, loudly; its neighbours go on.
+            except self._stands_for as error:
                 self._lose(error)
                 await self._stopped.wait()
             except (Fenced, LogUnavailable, RegistryUnavailable) as error:
-                if self._driving is not None:
-                    since_s = self._clock.monotonic_s()
+                now_s = self._clock.monotonic_s()
+                if self._driving is not None or now_s - began_s > PROGRESS_S:
+                    since_s = now_s
                 self._lose(error)
                 await self._until_confirmed(since_s, error)
             except asyncio.CancelledError:  # it did not end in its time: it goes all the same

@@ -18,7 +18,7 @@ from hitl_events.adapters.kafka.admin import Counts
 from hitl_events.adapters.kafka.checkpoints import Checkpointer, Owned
 from hitl_events.adapters.kafka.ends import Ends
 from hitl_events.adapters.kafka.foreign import find_foreign
-from hitl_events.adapters.kafka.group import InboundGroup
+from hitl_events.adapters.kafka.group import Group
 from hitl_events.adapters.kafka.intake import FedIntake
 from hitl_events.adapters.kafka.lane import Lane
 from hitl_events.adapters.kafka.outgoing import Outbox, Places
@@ -77,7 +77,7 @@ class Setup:
 class Takeover:
     """Called with a partition, it gives what drives it, for as long as the block is open."""
 
-    def __init__(self, setup: Setup, ends: Ends, inbound: InboundGroup, benches: Benches) -> None:
+    def __init__(self, setup: Setup, ends: Ends, inbound: Group, benches: Benches) -> None:
         self._setup = setup
         self._benches = benches
         self._topics = Topics(setup.settings.prefix)

@@ -28,7 +28,7 @@ from hitl_events.domain.events import (
 )
 from hitl_events.domain.values import RunId
 from hitl_events.engine.turn import Turn
-from hitl_events.errors import CorruptLog, HitlError
+from hitl_events.errors import CorruptLog, HitlError, OffsetOutside, ReadModelDiffers
 from hitl_events.ports import Clock
 from hitl_services.log_names import LogName
 from hitl_services.logs import Log, Plain, where
@@ -83,7 +83,7 @@ class Chronicle:
         """Processing a record raised."""
         self._log.tell("run.fault", run_id=run_id, error=type(error).__name__, where=where(error))
 
-    def taken(self, partition: int, restore_s: float, gates: int) -> None:
+    def taken(self, partition: int, restore_s: float, gates: int | None) -> None:
         """A partition is served here."""
         took_s = round(restore_s, 3)
         self._log.tell("partition.served", partition=partition, restore_s=took_s, gates=gates)
@@ -96,6 +96,9 @@ class Chronicle:
             topic, _, offset = error.place or (None, None, None)
             place: dict[str, Plain] = {"topic": topic, "partition": partition, "offset": offset}
             self._log.tell("partition.corrupt", **place, error=str(error))
+        elif isinstance(error, ReadModelDiffers | OffsetOutside):
+            place = {"partition": partition, "offset": error.offset}
+            self._log.tell("partition.differs", **place, error=str(error))
         else:
             self._log.tell("partition.lost", partition=partition, error=str(error))
 

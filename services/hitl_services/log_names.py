@@ -16,6 +16,7 @@ LogName: TypeAlias = Literal[
     "lines.omitted",
     "metrics.listening",
     "partition.corrupt",
+    "partition.differs",
     "partition.lost",
     "partition.released",
     "partition.served",
@@ -59,6 +60,10 @@ LINES: Mapping[LogName, tuple[LogLevel, str]] = {
     "partition.corrupt": (
         "error",
         "a record of the event topic is no event: all of it stands still",
+    ),
+    "partition.differs": (
+        "error",
+        "the read model is not of this log: none of that partition is folded until it is rebuilt",
     ),
     "record.dead_letter": ("warning", "a record has no place and is kept whole: reason, position"),
     "records.held": ("warning", "a topic's records wait: their schema registry gives no answer"),

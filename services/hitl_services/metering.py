@@ -20,7 +20,7 @@ from hitl_events.domain.events import (
 )
 from hitl_events.domain.state import RunState
 from hitl_events.engine.turn import Turn
-from hitl_events.errors import CorruptLog, HitlError
+from hitl_events.errors import CorruptLog, HitlError, OffsetOutside, ReadModelDiffers
 from hitl_events.ports import DeadLetter
 from hitl_services.metrics import Metrics
 
@@ -114,10 +114,11 @@ class Meter:
 
     # partitions
 
-    def taken(self, partition: int, restore_s: float, gates: int) -> None:
+    def taken(self, partition: int, restore_s: float, gates: int | None) -> None:
         """It is served here, with so many open gates; its turns count on from there."""
-        self._gates[partition] = gates
-        self._show_gates()
+        if gates is not None:
+            self._gates[partition] = gates
+            self._show_gates()
         self._metrics.restore.observe(restore_s)
         self._metrics.partition_ready.set(1, str(partition))
         self._metrics.corrupt_offset.forget(str(partition))
@@ -132,6 +133,8 @@ class Meter:
             ready.set(0, str(partition))
         if isinstance(error, CorruptLog):
             corrupt.set(OFFSET_UNKNOWN if error.place is None else error.place[2], str(partition))
+        elif isinstance(error, ReadModelDiffers | OffsetOutside):
+            corrupt.set(error.offset, str(partition))
         self._gates.pop(partition, None)
         self._show_gates()
         for topic, number in tuple(self._metrics.records_held.held):
@@ -150,6 +153,17 @@ class Meter:
         self._metrics.consumer_lag.replace(
             {(topic, str(partition)): lag for (topic, partition), lag in lags.items()}
         )
+
+    def projecting(self, lags: Mapping[int, int]) -> None:
+        """How many events of each partition are not in the read model."""
+        self._metrics.projector_lag.replace(
+            {(str(partition),): lag for partition, lag in lags.items()}
+        )
+
+    def folded(self, events: int, took_s: float) -> None:
+        """So many events are in the read model now."""
+        self._metrics.folded.add(events)
+        self._metrics.folding.observe(took_s)
 
     def _show_gates(self) -> None:
         self._metrics.gates_open.set(sum(self._gates.values()))

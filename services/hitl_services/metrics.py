@@ -33,7 +33,7 @@ class PartitionMetrics:
         )
         self.corrupt_offset: Final = Levels(
             "hitl_partition_corrupt_offset",
-            "Offset of the event record at which a partition stands still for good; -1: unknown.",
+            "Offset in the topic of events where a partition stands still for good; -1: unknown.",
             ("partition",),
         )
         self.consumer_lag: Final = Levels(
@@ -50,6 +50,15 @@ class PartitionMetrics:
             "hitl_projector_lag_records",
             "Events that are not in the read model yet.",
             ("partition",),
+        )
+        self.folded: Final = Counts(
+            "hitl_projector_events_total", "Events that were folded into the read model.", ()
+        )
+        self.folding: Final = Spread(
+            "hitl_projector_write_seconds",
+            "How long it took to fold a piece of the log and to write its rows.",
+            (),
+            _COMMIT_S,
         )
 
 

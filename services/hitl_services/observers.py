@@ -25,7 +25,7 @@ class Observers:
         """Processing a record raised."""
         self._chronicle.fault(run_id, error)
 
-    def taken(self, partition: int, restore_s: float, gates: int) -> None:
+    def taken(self, partition: int, restore_s: float, gates: int | None) -> None:
         """A partition is served here."""
         self._meter.taken(partition, restore_s, gates)
         self._chronicle.taken(partition, restore_s, gates)
@@ -34,6 +34,10 @@ class Observers:
         """A partition is not served here any more."""
         self._meter.lost(partition, error)
         self._chronicle.lost(partition, error)
+
+    def folded(self, events: int, took_s: float) -> None:
+        """So many events are in the read model now."""
+        self._meter.folded(events, took_s)
 
     def held(self, partition: int, topic: str, error: HitlError | None) -> None:
         """Records of a topic wait, or go on (None)."""

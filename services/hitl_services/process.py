@@ -77,10 +77,14 @@ Prepare: TypeAlias = Callable[[Look, ProcessSettings], Plan]
 
 @value
 class Service:
-    """What a process is called, and the options it was given, by the names of their variables."""
+    """What a process is called, and the options it was given, by the names of their variables.
+
+    `needs_key`: it makes or checks tokens of a cluster, for which all need one and the same key.
+    """
 
     name: str
     options: Mapping[str, str]
+    needs_key: bool = True
     bounds: Bounds = field(default_factory=Bounds)
 
 
@@ -130,7 +134,7 @@ class _Frame:
         """The exit code of the work; raises what ended it."""
         with ExitStack() as stack:
             look = lookup(self._service.options)
-            settings = process_settings(look)
+            settings = process_settings(look, needs_key=self._service.needs_key)
             server = None if settings.metrics_port is None else HealthServer(settings.metrics_port)
             if server is not None:
                 stack.callback(server.stop)

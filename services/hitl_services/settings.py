@@ -107,7 +107,7 @@ class ProcessSettings:
     secrets: tuple[str, ...] = field(repr=False)
 
 
-def process_settings(look: Look) -> ProcessSettings:
+def process_settings(look: Look, *, needs_key: bool = True) -> ProcessSettings:
     """`InvalidInput`, naming the variable, for a value that does not fit."""
     directory = data_directory(look)
     instance = look("HITL_GROUP_INSTANCE_ID") or DEFAULT_INSTANCE
@@ -116,7 +116,7 @@ def process_settings(look: Look) -> ProcessSettings:
         directory=directory,
         state_dir=Path(look("HITL_STATE_DIR") or directory / "state" / _as_folder(instance)),
         recipes=recipe_modules(look),
-        token_keys=token_keys(look, required=look("HITL_KAFKA_BOOTSTRAP") is not None),
+        token_keys=token_keys(look, required=needs_key and bool(look("HITL_KAFKA_BOOTSTRAP"))),
         log=log_settings(look),
         metrics_port=_port(look, "HITL_METRICS_PORT"),
         ended_keep=ENDED_KEEP if keep is None else duration(keep, "HITL_ENDED_KEEP"),

@@ -11,8 +11,8 @@ import os
 LONG = os.environ.get("HITL_KAFKA_FAULTS", "") == "long"
 
 
-def _count(name: str, short: int, long: int) -> int:
-    return int(os.environ.get(f"HITL_KAFKA_{name}", long if LONG else short))
+def _count(name: str, short: int, long: int, *, of: str = "HITL_KAFKA_") -> int:
+    return int(os.environ.get(f"{of}{name}", long if LONG else short))
 
 
 KILLS = _count("KILLS", 5, 200)
@@ -25,5 +25,7 @@ LEADER_KILLS = _count("LEADER_KILLS", 1, 5)
 """SIGKILL of one of three nodes, which leads a partition of the events."""
 REBALANCES = _count("REBALANCES", 2, 10)
 """A second engine joins and leaves."""
+PROJECTOR_KILLS = _count("KILLS", 2, 50, of="HITL_PROJECTOR_")
+"""SIGKILL of projectors."""
 GATES = _count("GATES", 400, 10_000)
 """Gates that are open meanwhile."""

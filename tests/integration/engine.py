@@ -1,4 +1,4 @@
-"""One `hitl-engine` process: which partitions it serves, by its own words, and how it ends."""
+"""One `hitl-engine`, or projector: what it serves, by its own words, and how it ends."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ class Engine:
 
 
 @contextmanager
-def engine(name: str, folder: Path, **environment: str) -> Generator[Engine]:
+def engine(name: str, folder: Path, script: str, **environment: str) -> Generator[Engine]:
     """Started, and killed at the end of the block if it is still there."""
-    with child(folder, "hitl_engine.py", **environment) as process:
+    with child(folder, script, **environment) as process:
         yield Engine(name, process)

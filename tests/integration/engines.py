@@ -29,6 +29,7 @@ RECIPES = Path(__file__).with_name("engine_recipes.py")
 KEYS = TokenKeys([KEY.encode()])
 PARTITIONS = 4
 SESSION = "2s"
+ENGINE, PROJECTOR = "hitl_engine.py", "hitl_projector.py"
 
 
 class World:
@@ -45,7 +46,9 @@ class World:
 
     # engines
 
-    def start(self, name: str = "one", *, static: bool = True, **more: str) -> None:
+    def start(
+        self, name: str = "one", *, script: str = ENGINE, static: bool = True, **more: str
+    ) -> None:
         """Start an engine; it is a static member of that name, or one that leaves when it ends."""
         if static:
             more["HITL_GROUP_INSTANCE_ID"] = name
@@ -57,7 +60,7 @@ class World:
             "HITL_DATA": str(self.folder / name),
             EFFECTS: str(self.effects_path),
         }
-        started = engine(name, self.folder, **{**usual, **more})
+        started = engine(name, self.folder, script, **{**usual, **more})
         self._engines[name] = self._stack.enter_context(started)
         self._all.append(self._engines[name])
 

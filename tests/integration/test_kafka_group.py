@@ -1,9 +1,9 @@
-"""The group of engines on a real broker: what it feeds, and how far it says to be behind."""
+"""A group on a real broker: what it feeds, and how far it says to be behind."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
 
-from hitl_events.adapters.kafka.group import InboundGroup
+from hitl_events.adapters.kafka.group import Group
 from hitl_events.adapters.kafka.records import Stored
 from tests.integration.kafka_made import made, settings_of
 from tests.kafka.cluster import Cluster
@@ -39,7 +39,7 @@ class Members:
 
     def __init__(self, full: Full) -> None:
         self._full = full
-        self.group: InboundGroup
+        self.group: Group
 
     async def assigned(self, partitions: frozenset[int]) -> None:
         """Feed them."""
@@ -56,10 +56,10 @@ async def test_the_lag_counts_what_is_not_read_while_a_partition_is_full(
 ) -> None:
     """Whoever watches sees a partition fall behind that takes no more records."""
     settings = settings_of(broker, prefix)
-    await made(settings, 1)
+    topics = await made(settings, 1)
     client, full = broker.client(), Full()
     members = Members(full)
-    members.group = group = InboundGroup(settings, members)
+    members.group = group = Group(settings, members, topics.inbound)
     decision = Outgoing(topic=f"{prefix}.decisions", value=b"{}")
     await asyncio.to_thread(client.publish, decision)
 

@@ -57,7 +57,7 @@ def acls(process: Process, topics: Topics, group: str) -> tuple[Acl, ...]:
         case "projector":
             return (
                 _topic(topics.events, "READ"),
-                Acl(resource="group", name=f"{topics.prefix}-projector", operations=("READ",)),
+                Acl(resource="group", name=topics.projectors, operations=("READ",)),
             )
         case "api":
             return (*_publishes(topics), *_reads(topics.events, topics.replies))

@@ -1,7 +1,7 @@
-"""Membership in the group of engines: which partitions are ours, and what comes in on them.
+"""Membership in a group of processes: which partitions are ours, and what comes in on them.
 
-Both inbound topics have the same number of partitions and one assignor deals them out together, so
-a number stands for a partition of each.
+All topics of a group have the same number of partitions and one assignor deals them out together,
+so a number stands for a partition of each.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from hitl_events.adapters.kafka.dropping import drop_consumer
 from hitl_events.adapters.kafka.headers import headers_of, take_any_header
 from hitl_events.adapters.kafka.records import Place, Stored
 from hitl_events.adapters.kafka.settings import KafkaSettings
-from hitl_events.adapters.kafka.topics import Topics
 from hitl_events.adapters.kafka.trouble import Doing
 from hitl_events.domain.values import value
 from hitl_events.errors import LogUnavailable
@@ -77,13 +76,19 @@ class Span:
     end: int
 
 
-class InboundGroup:
-    """One consumer of the inbound topics. `pump` is its loop; all else may be called beside it."""
+class Group:
+    """One consumer of some topics. `pump` is its loop; all else may be called beside it."""
 
     def __init__(
-        self, settings: KafkaSettings, members: Members, *, session_s: float = SESSION_S
+        self,
+        settings: KafkaSettings,
+        members: Members,
+        topics: Sequence[str],
+        *,
+        session_s: float = SESSION_S,
     ) -> None:
-        self._topics = Topics(settings.prefix).inbound
+        self._topics = tuple(topics)
+        self._listed = " and ".join(self._topics)
         self._name = settings.group
         self._bounded = Bounded(settings)
         session_ms = int(session_s * 1000)
@@ -112,7 +117,7 @@ class InboundGroup:
 
     async def start(self) -> None:
         """Join the group; bounded."""
-        await self._call(self._consumer.start(), "reach the group of engines", within_s=START_S)
+        await self._call(self._consumer.start(), f"join the group {self._name}", within_s=START_S)
         self._consumer.subscribe(self._topics, listener=self._listener)
 
     async def stop(self) -> None:
@@ -126,7 +131,7 @@ class InboundGroup:
             self._relieve()
             read = self._consumer.getmany(timeout_ms=GETMANY_MS, max_records=PIECE_RECORDS_MAX)
             # it waits for as long as the group deals the partitions out anew
-            pieces = await self._call(read, "read the inbound topics", within_s=REBALANCE_S)
+            pieces = await self._call(read, f"read {self._listed}", within_s=REBALANCE_S)
             if self._listener.failure is not None:
                 raise self._listener.failure
             for place, records in pieces.items():
@@ -219,12 +224,16 @@ class InboundGroup:
         }
 
     async def spans(self, partition: int) -> dict[str, Span]:
-        """What the inbound topics hold of it."""
+        """What the topics hold of it."""
         places = self._places(partition)
-        what = "read the ends of the inbound topics"
+        what = f"read the ends of {self._listed}"
         starts = await self._call(self._consumer.beginning_offsets(places), what)
         ends = await self._call(self._consumer.end_offsets(places), what)
         return {each.topic: Span(start=starts[each], end=ends[each]) for each in places}
+
+    async def fed(self, partition: int) -> dict[str, int] | None:
+        """Topic -> the offset up to which all was fed; None where its feeding has not begun."""
+        return await self.positions(partition) if partition in self._feedings else None
 
     async def positions(self, partition: int) -> dict[str, int]:
         """Topic -> the offset up to which it was read."""
@@ -264,7 +273,7 @@ class InboundGroup:
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
     """What it raises would be swallowed by the client: it is kept, and raised by the pump."""
 
-    def __init__(self, group: InboundGroup, members: Members) -> None:
+    def __init__(self, group: Group, members: Members) -> None:
         self._group = group
         self._members = members
         self.failure: BaseException | None = None

@@ -47,6 +47,11 @@ class Topics:
         return self.commands, self.decisions
 
     @property
+    def projectors(self) -> str:
+        """The group in which projectors share the partitions of the events."""
+        return f"{self.prefix}-projector"
+
+    @property
     def of_runs(self) -> tuple[str, ...]:
         """Those in which a run has one and the same partition."""
         return (*self.inbound, self.events, self.checkpoints)

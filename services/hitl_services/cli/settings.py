@@ -46,8 +46,6 @@ class Settings:
     json: bool
     directory: Path
     cluster: KafkaSettings | None
-    read_model: str | None = field(repr=False)
-    """Its URL, which may hold a password; None where none is named."""
     recipes: tuple[str, ...]
     token_keys: tuple[bytes, ...] = field(repr=False)
     read_model: str | None = field(repr=False)
@@ -66,7 +64,6 @@ def settings(asked: Asked, environment: Mapping[str, str] | None = None) -> Sett
         json=asked.json,
         directory=data_directory(look) if given is None else Path(given),
         cluster=_cluster(asked, look),
-        read_model=look("HITL_READ_MODEL"),
         recipes=split(asked.recipes) or recipe_modules(look),
         token_keys=token_keys(look),
         read_model=read_model(look),

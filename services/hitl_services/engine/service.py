@@ -17,37 +17,18 @@ from hitl_events.adapters.kafka.trouble import quiet_driver
 from hitl_events.clustered import Member, joining
 from hitl_events.domain.token import TokenKeys
 from hitl_events.domain.values import value
-from hitl_events.errors import HitlError, InvalidInput
+from hitl_events.errors import InvalidInput
 from hitl_events.recipes.recipe import Recipe
-from hitl_services.failure import one_line
-from hitl_services.health import Health
 from hitl_services.modules import load_recipes
 from hitl_services.observers import Observers
 from hitl_services.places import claimed
 from hitl_services.process import Context, Service, serve
+from hitl_services.served import Served, health_of
 from hitl_services.settings import Look, ProcessSettings
 
-TROUBLES_TOLD_MAX = 3
-"""In an answer of `/readyz`; the log has all of them."""
 
-
-class Served(Protocol):
+class Cluster(Served, Protocol):
     """A place in the cluster: partitions come and go."""
-
-    @property
-    def ready(self) -> bool:
-        """True once the group took us in and all that it gave us is served."""
-        ...
-
-    @property
-    def partitions(self) -> Mapping[int, bool]:
-        """Partition -> whether it is served, of those that are ours."""
-        ...
-
-    @property
-    def troubles(self) -> Mapping[int, HitlError]:
-        """Partition -> why it is not served, of those in trouble."""
-        ...
 
     @property
     def lags(self) -> Mapping[tuple[str, int], int]:
@@ -76,7 +57,7 @@ class OpenCluster(Protocol):
 
     def __call__(
         self, plan: Plan, state_dir: Path, observer: Observers
-    ) -> AbstractAsyncContextManager[Served]:
+    ) -> AbstractAsyncContextManager[Cluster]:
         """Connect, check, and be ready to `serve`; errors are `HitlError`s."""
         ...
 
@@ -111,26 +92,12 @@ async def _work(context: Context, plan: Plan, *, open_cluster: OpenCluster) -> N
         state_dir = stack.enter_context(claimed(context.settings.state_dir))
         opening = open_cluster(plan, state_dir, context.observer)
         cluster = await stack.enter_async_context(opening)
-        context.ready_when(partial(_health, cluster))
+        context.ready_when(partial(health_of, cluster))
         context.each_beat(lambda: context.meter.lagging(cluster.lags))
         await cluster.serve(context.stop)
 
 
-def _health(cluster: Served) -> Health:
-    partitions = dict(cluster.partitions)
-    waiting = sorted(number for number, is_served in partitions.items() if not is_served)
-    if waiting:
-        troubles = sorted(cluster.troubles.items())[:TROUBLES_TOLD_MAX]
-        told = [f"partition {number}: {one_line(str(error))}" for number, error in troubles]
-        return Health(
-            good=False, reason="; ".join([f"partitions not served yet: {waiting}", *told])
-        )
-    if not cluster.ready:
-        return Health(good=False, reason="the group has not dealt out its partitions yet")
-    return Health(good=True, reason=f"partitions served: {len(partitions)}")
-
-
-def _open(plan: Plan, state_dir: Path, observer: Observers) -> AbstractAsyncContextManager[Served]:
+def _open(plan: Plan, state_dir: Path, observer: Observers) -> AbstractAsyncContextManager[Cluster]:
     member = Member(
         settings=plan.kafka,
         recipes=plan.recipes,

@@ -87,7 +87,7 @@ class World:
     async def _confirm(self, partition: int) -> None:
         return
 
-    def taken(self, partition: int, restore_s: float, gates: int) -> None:
+    def taken(self, partition: int, restore_s: float, gates: int | None) -> None:
         """Told by a keeper."""
         self.say(f"serves {partition}")
 

@@ -48,18 +48,26 @@ class World:
         self,
         served: list[HitlError | None] | None = None,
         unconfirmed: list[HitlError] | None = None,
+        fails_late: list[HitlError] | None = None,
+        stands_for: tuple[type[HitlError], ...] = (CorruptLog,),
     ) -> None:
         self.story: list[str] = []
         self.clock = ManualClock()
         self._served = served or []
         self._unconfirmed = unconfirmed or []
         self.news = asyncio.Event()
-        self.keeper = Keeper(4, self.take_over, self.confirm, self, self.clock)
+        self._fails_late = fails_late or []
+        self.keeper = Keeper(
+            4, self.take_over, self.confirm, self, self.clock, stands_for=stands_for
+        )
 
     @asynccontextmanager
     async def take_over(self, partition: int) -> AsyncGenerator[Driven]:
         """As of a broker."""
         self.say(f"takes over {partition}")
+        if self._fails_late:
+            self.clock.advance(3600)
+            raise self._fails_late.pop(0)
         try:
             yield Driven(self._served.pop(0) if self._served else None)
         finally:
@@ -73,7 +81,7 @@ class World:
             raise self._unconfirmed.pop(0)
         self.say("confirmed")
 
-    def taken(self, partition: int, restore_s: float, gates: int) -> None:
+    def taken(self, partition: int, restore_s: float, gates: int | None) -> None:
         """Told by the keeper."""
         assert gates == Driven.gates
         self.say("serves")
@@ -170,6 +178,29 @@ async def test_a_corrupt_partition_stands_still() -> None:
     await task
 
     assert world.story == ["takes over 4", "serves", "lets go", "lost: CorruptLog"]
+
+
+async def test_what_it_stands_still_for_is_its_owners_choice() -> None:
+    """A projector leaves a partition alone whose offset is gone; an engine ends for it."""
+    gone = OffsetOutside("t.events", 4, 9, (10, 20))
+    world = World(served=[gone], stands_for=(OffsetOutside,))
+    task = asyncio.create_task(world.keeper.keep())
+    await world.has_said("lost: OffsetOutside")
+    assert (world.keeper.trouble, task.done()) == (gone, False)
+
+    world.keeper.stop()
+    await task
+
+
+async def test_a_long_takeover_that_fails_is_no_lasting_trouble() -> None:
+    """It has read for an hour when the broker goes: the two minutes begin then."""
+    world = World(fails_late=[UNAVAILABLE], unconfirmed=[UNAVAILABLE])
+    task = asyncio.create_task(world.keeper.keep())
+    await world.has_said("serves")
+    world.keeper.stop()
+    await task
+
+    assert world.story.count("takes over 4") == 2
 
 
 async def test_trouble_that_does_not_end_ends_the_process() -> None:

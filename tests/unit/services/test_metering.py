@@ -28,7 +28,9 @@ PROMISED = (
     "hitl_consumer_lag_records{topic,partition}",
     "hitl_partition_corrupt_offset{partition}",
     "hitl_records_held{topic,partition}",
+    "hitl_projector_events_total",
     "hitl_projector_lag_records{partition}",
+    "hitl_projector_write_seconds",
     "hitl_runs_total{status}",
 )
 

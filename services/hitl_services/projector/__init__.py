@@ -1,0 +1,1 @@
+"""`hitl-projector`: folds the events of a cluster into the read model."""
