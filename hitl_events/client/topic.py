@@ -12,6 +12,8 @@ from hitl_events.adapters.kafka.records import Place, Stored
 from hitl_events.adapters.kafka.settings import KafkaSettings
 from hitl_events.adapters.kafka.topics import Topics
 from hitl_events.client.history import not_before_ms
+from hitl_events.errors import CorruptLog
+from hitl_events.ports import StoredEvent
 
 Span = tuple[int, int]
 
@@ -63,6 +65,10 @@ class EventTopic:
                 at = piece[-1].offset + 1
             told(end - at)
 
+    def sources(self) -> dict[int, PartitionSource]:
+        """Each partition as whoever folds it reads it."""
+        return {place.partition: PartitionSource(self._reader, place) for place in self.spans}
+
     async def read(self, place: Place) -> AsyncIterator[Sequence[Stored]]:
         """The records of one partition in its span, in pieces."""
         start, end = self.spans[place]
@@ -71,6 +77,26 @@ class EventTopic:
                 yield fitting
             if len(fitting) < len(piece):
                 return
+
+
+class PartitionSource:
+    """A partition of the topic, up to what is committed when it is read."""
+
+    def __init__(self, reader: Reader, place: Place) -> None:
+        self._reader = reader
+        self._place = place
+
+    async def read(self, start: int = 0) -> AsyncIterator[Sequence[StoredEvent]]:
+        """Committed events from that offset on, from the first that is there for 0."""
+        async for piece in self._reader.read(self._place, start or None):
+            yield [_event(record) for record in piece]
+
+
+def _event(record: Stored) -> StoredEvent:
+    if record.value is None:
+        where = f"{record.place}, offset {record.offset}"
+        raise CorruptLog(where, "expected an event, found no value")
+    return StoredEvent(offset=record.offset, value=record.value)
 
 
 async def _spans(

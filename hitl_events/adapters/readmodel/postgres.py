@@ -93,6 +93,7 @@ class PostgresDatabase:
     def snapshot(self) -> Generator[None]:
         with self._translated(), self._connection.transaction():
             self.rows("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            self.rows("SET LOCAL idle_in_transaction_session_timeout = 0")
             self._in_snapshot = True
             try:
                 yield

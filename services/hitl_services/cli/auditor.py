@@ -33,7 +33,7 @@ def explain(screen: Screen, settings: Settings, named: str) -> int:
     claim = _claimed(named, settings)
     found = None
     if claim is not None:
-        with opened(screen, settings, [claim.run_id]) as store:
+        with opened(screen, settings, [claim.run_id], from_model=True) as store:
             found = asyncio.run(_gate_of(store, claim))
     if found is None:
         message = "expected a token of this log, found one that is forged, cut or of another log"

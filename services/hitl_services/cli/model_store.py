@@ -3,18 +3,60 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Generator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Generator, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager
 
+from hitl_events.adapters.readmodel.database import Database
+from hitl_events.adapters.readmodel.opening import open_read_model
 from hitl_events.adapters.readmodel.reader import Questions
 from hitl_events.adapters.readmodel.targets import Target
 from hitl_events.adapters.sqlite import SqliteLog
 from hitl_events.domain.events import GatePaused
+from hitl_events.domain.values import RunId
+from hitl_events.ports import RunPosition
 from hitl_events.projections.runs import RunRow
 from hitl_events.readmodel.local import caught_up
 from hitl_services.cli.progress import progress
 from hitl_services.cli.screen import Screen
-from hitl_services.cli.store import Pause, Store, Told, Wanted, start_of
+from hitl_services.cli.settings import Settings
+from hitl_services.cli.store import Pause, Store, Told, Wanted, start_of, token_keys
+
+
+class ModelLog:
+    """A read model as the log of what was folded: `load`, `positions`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._questions = Questions(database)
+
+    async def load(self, run_ids: Iterable[RunId]) -> Mapping[RunId, tuple[bytes, ...]]:
+        """The event values of each run that is there, seq 1 first."""
+        found = {run_id: self._questions.events(run_id) for run_id in dict.fromkeys(run_ids)}
+        return {run_id: values for run_id, values in found.items() if values}
+
+    async def positions(self) -> AsyncIterator[Sequence[RunPosition]]:
+        """Every run's position, in the order of their start."""
+        yield [
+            RunPosition(
+                run_id=row.run_id,
+                seq=row.seq,
+                head=row.head,
+                status=row.status,
+                due=None,
+                busy=False,
+                gates=row.open_gates,
+            )
+            for row in self._questions.runs()
+        ]
+
+    async def end(self) -> int:
+        """How many events there are."""
+        counters = self._questions.counters().items()
+        return sum(count for (name, _), count in counters if name == "events")
+
+    def snapshot(self) -> AbstractContextManager[None]:
+        """Reads inside see one moment of it."""
+        return self._database.snapshot()
 
 
 class ModelStore(Store):
@@ -57,3 +99,12 @@ def beside(screen: Screen, store: Store, log: SqliteLog, target: Target) -> Gene
         yield ModelStore(store, Questions(database))
     finally:
         database.close()
+
+
+@contextmanager
+def of_cluster(settings: Settings, url: str) -> Generator[Store]:
+    """What the projectors of a cluster have folded so far."""
+    with closing(open_read_model(url, writable=False)) as database:
+        log = ModelLog(database)
+        store = Store(log, token_keys(settings), place=database.place, empty=False)
+        yield ModelStore(store, Questions(database))

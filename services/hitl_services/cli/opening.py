@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from hitl_events.adapters.directory import DataDirectory
+from hitl_events.errors import InvalidInput
 from hitl_services.cli.screen import Screen
 from hitl_services.cli.settings import Settings
 from hitl_services.cli.store import Store, embedded_log, token_keys
@@ -25,13 +26,19 @@ def opened(
     run_ids: Collection[str] | None = None,
     *,
     must_exist: bool = False,
-    lists: bool = False,
+    from_model: bool = False,
 ) -> Generator[Store]:
     """What is asked for: of a cluster only these runs are read, all if None.
 
-    What `lists` runs or gates reads the read model, if there is one.
+    `from_model`: the read model will do, where there is one.
     """
     if settings.cluster is not None:
+        if from_model and settings.read_model is not None:
+            from hitl_services.cli.model_store import of_cluster
+
+            with of_cluster(settings, settings.read_model) as store:
+                yield store
+            return
         from hitl_services.cli.topic_store import folded
 
         with folded(screen, settings, settings.cluster, run_ids) as store:
@@ -41,7 +48,7 @@ def opened(
         has_log = DataDirectory(settings.directory).has_log()
         place = str(settings.directory)
         store = Store(log, token_keys(settings), place=place, empty=not has_log)
-        if not lists or not has_log or (target := local_model(settings)) is None:
+        if not from_model or not has_log or (target := known_model(settings)) is None:
             yield store
             return
         from hitl_services.cli.model_store import beside
@@ -50,11 +57,10 @@ def opened(
             yield folded_store
 
 
-def local_model(settings: Settings) -> Target | None:
-    """The read model of the data directory; None if there is none and none is named."""
-    if settings.read_model is None and not (settings.directory / MODEL_FILE).exists():
-        return None
-    return model_target(settings)
+def known_model(settings: Settings) -> Target | None:
+    """The read model that is named or lies in the data directory; None if there is none."""
+    lies_here = settings.cluster is None and (settings.directory / MODEL_FILE).exists()
+    return model_target(settings) if settings.read_model is not None or lies_here else None
 
 
 def model_target(settings: Settings) -> Target:
@@ -64,4 +70,7 @@ def model_target(settings: Settings) -> Target:
 
     if settings.read_model is not None:
         return target_of(settings.read_model)
+    if settings.cluster is not None:
+        message = "expected HITL_READ_MODEL, sqlite:///FILE or postgresql://..., for the read model"
+        raise InvalidInput(f"{message} of a cluster, found none")
     return SqliteTarget(settings.directory / MODEL_FILE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial, wraps
 from typing import Annotated, TypeAlias
 
@@ -45,14 +46,17 @@ FromTopic: TypeAlias = Annotated[
     bool,
     typer.Option("--from-topic", help="On a cluster: fold the topic of events, as is done anyway."),
 ]
-"""Of what a read model could answer, once there is one."""
+"""Of what the read model answers, where HITL_READ_MODEL names one."""
 
 
-def check_from_topic(settings: Settings, *, from_topic: bool) -> None:
-    """Only a cluster has a topic."""
-    if from_topic and settings.cluster is None:
+def check_from_topic(settings: Settings, *, from_topic: bool) -> Settings:
+    """Only a cluster has a topic; whoever asks it outright does not ask the read model."""
+    if not from_topic:
+        return settings
+    if settings.cluster is None:
         message = "expected --kafka or HITL_KAFKA_BOOTSTRAP beside --from-topic, found none"
         raise InvalidInput(message)
+    return replace(settings, read_model=None)
 
 
 def with_shared(command: Callable[..., Work]) -> Callable[..., Task]:

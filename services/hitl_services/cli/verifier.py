@@ -15,7 +15,7 @@ from hitl_events.errors import CorruptLog, UnsoundCheckpoint
 from hitl_services.cli.checkpoint_files import CheckpointFile
 from hitl_services.cli.export_files import FileShare
 from hitl_services.cli.log_share import LogShare, NamedRuns
-from hitl_services.cli.opening import local_model
+from hitl_services.cli.opening import known_model
 from hitl_services.cli.processes import all_of, cores
 from hitl_services.cli.progress import progress
 from hitl_services.cli.screen import Line, Screen
@@ -106,9 +106,9 @@ def _read_model(screen: Screen, settings: Settings) -> tuple[Problem, ...]:
 
     It is no source of runs: what it knows of one that the log lacks proves nothing.
     """
-    if settings.cluster is not None or (target := local_model(settings)) is None:
+    if (target := known_model(settings)) is None:
         return ()
-    from hitl_services.cli.rebuilder import differences
+    from hitl_services.cli.model_check import differences
 
     return differences(screen, settings, target)
 

@@ -37,7 +37,7 @@ def pending(
     token_keys(settings, needed=True)
     if older_than is not None:
         wanted = replace(wanted, until=now - older_than)
-    with opened(screen, settings, lists=True) as store:
+    with opened(screen, settings, from_model=True) as store:
         with progress(screen, "reading runs", None) as told:
             found, count = asyncio.run(store.open_pauses(wanted, told))
         shown = [_open_gate(store, *pause) for pause in found]
@@ -64,7 +64,7 @@ def _open_gate(store: Store, started: RunStarted, paused: GatePaused) -> OpenGat
 def runs(screen: Screen, settings: Settings, wanted: Wanted) -> int:
     """The runs in the order of their start; `limit` keeps the last."""
     with (
-        opened(screen, settings, lists=True) as store,
+        opened(screen, settings, from_model=True) as store,
         progress(screen, "reading runs", None) as told,
     ):
         rows = asyncio.run(store.run_rows(wanted, told))
@@ -79,7 +79,7 @@ def runs(screen: Screen, settings: Settings, wanted: Wanted) -> int:
 
 def show(screen: Screen, settings: Settings, run_id: str, at: int | None) -> int:
     """The outcome now, or as it was at event `at`."""
-    with opened(screen, settings, [run_id]) as store:
+    with opened(screen, settings, [run_id], from_model=at is None) as store:
         events = asyncio.run(store.history(run_id))
     if at is not None and at > len(events):
         raise InvalidInput(f"expected an event from 1 to {len(events)} as --at, found {at}")

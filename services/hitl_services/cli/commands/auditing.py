@@ -58,7 +58,7 @@ def audit(  # noqa: PLR0913, PLR0917 - the options of the command
     def work(screen: Screen, settings: Settings) -> int:
         from hitl_services.cli import audit as audited, values
 
-        check_from_topic(settings, from_topic=from_topic)
+        settings = check_from_topic(settings, from_topic=from_topic)
         if format is not None:
             values.choice(format, "--format", audited.FORMATS)
         asked = audited.Asked(
@@ -85,7 +85,7 @@ def explain(
     def work(screen: Screen, settings: Settings) -> int:
         from hitl_services.cli import auditor, values
 
-        check_from_topic(settings, from_topic=from_topic)
+        settings = check_from_topic(settings, from_topic=from_topic)
         return auditor.explain(screen, settings, values.token(gate))
 
     return work
@@ -118,7 +118,7 @@ def replay(  # noqa: PLR0913, PLR0917 - the options of the command
     def work(screen: Screen, settings: Settings) -> int:
         from hitl_services.cli import replayer, values
 
-        check_from_topic(settings, from_topic=from_topic)
+        settings = check_from_topic(settings, from_topic=from_topic)
         asked = replayer.Asked(
             run_ids=tuple(runs or ()),
             open_only=open_only,
@@ -195,7 +195,7 @@ def export(
     def work(screen: Screen, settings: Settings) -> int:
         from hitl_services.cli import exported, exporter, values
 
-        check_from_topic(settings, from_topic=from_topic)
+        settings = check_from_topic(settings, from_topic=from_topic)
         if format is not None:
             values.choice(format, "--format", exported.FORMATS)
         asked = exporter.Asked(run_ids=tuple(runs or ()), form=format)

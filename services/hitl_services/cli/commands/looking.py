@@ -33,7 +33,7 @@ def pending(
     """
 
     def work(screen: Screen, settings: Settings) -> int:
-        check_from_topic(settings, from_topic=from_topic)
+        settings = check_from_topic(settings, from_topic=from_topic)
         from hitl_services.cli import values, views
         from hitl_services.cli.store import Wanted
         from hitl_services.durations import duration
@@ -70,7 +70,7 @@ def show(
     """Show a run: outcome, steps, gates and decisions."""
 
     def work(screen: Screen, settings: Settings) -> int:
-        check_from_topic(settings, from_topic=from_topic)
+        settings = check_from_topic(settings, from_topic=from_topic)
         from hitl_services.cli import values, views
 
         values.at_most_one({"--at": at, "--time": time, "--gate": gate, "--diff": diff})
@@ -94,7 +94,7 @@ def trace(run_id: _RunId, from_topic: FromTopic = False) -> Work:
     """Print what happened in a run, line by line."""
 
     def work(screen: Screen, settings: Settings) -> int:
-        check_from_topic(settings, from_topic=from_topic)
+        settings = check_from_topic(settings, from_topic=from_topic)
         from hitl_services.cli import views
 
         return views.show_trace(screen, settings, run_id)
@@ -111,7 +111,7 @@ def runs(
     """List the runs, the last started at the end."""
 
     def work(screen: Screen, settings: Settings) -> int:
-        check_from_topic(settings, from_topic=from_topic)
+        settings = check_from_topic(settings, from_topic=from_topic)
         from hitl_services.cli import values, views
         from hitl_services.cli.store import Wanted
 
