@@ -10,6 +10,7 @@ from pathlib import Path
 from hitl_events.adapters.avro import AvroCodec
 from hitl_events.adapters.readmodel.contents import digest_of
 from hitl_events.adapters.readmodel.model import ReadModel
+from hitl_events.adapters.readmodel.opening import open_read_model
 from hitl_events.adapters.readmodel.reader import Questions
 from hitl_events.adapters.readmodel.sqlite import open_sqlite
 from hitl_events.ports import StoredEvent
@@ -22,11 +23,11 @@ CODEC = AvroCodec()
 
 
 class Shown:
-    """One SQLite read model of a world."""
+    """One read model of a world: in a file of it, or at that URL."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, url: str | None = None) -> None:
         self._world = world
-        self._path = world.folder / "read-model.db"
+        self._url = url or f"sqlite:///{world.folder / 'read-model.db'}"
 
     def start(self, *names: str, metrics_port: str = "") -> None:
         """Start projectors that fold into it."""
@@ -34,18 +35,18 @@ class Shown:
             self._world.start(
                 name,
                 script=PROJECTOR,
-                HITL_READ_MODEL=f"sqlite:///{self._path}",
+                HITL_READ_MODEL=self._url,
                 HITL_METRICS_PORT=metrics_port,
             )
 
     def places(self) -> dict[int, int]:
         """Partition -> the offset that is next."""
-        with closing(open_sqlite(self._path, writable=False)) as database:
+        with closing(open_read_model(self._url, writable=False)) as database:
             return Questions(database).places()
 
     def digest(self) -> bytes:
         """Of all that it holds."""
-        with closing(open_sqlite(self._path, writable=False)) as database:
+        with closing(open_read_model(self._url, writable=False)) as database:
             return digest_of(database)
 
     def has_all(self) -> None:

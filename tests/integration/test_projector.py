@@ -72,9 +72,13 @@ def test_what_an_engine_writes_is_in_the_read_model(world: World, shown: Shown) 
 
 
 @pytest.mark.timeout(120 + 20 * PROJECTOR_KILLS)
-def test_projectors_are_killed_under_load(world: World, shown: Shown) -> None:
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+def test_projectors_are_killed_under_load(
+    world: World, request: pytest.FixtureRequest, database: str
+) -> None:
     """SIGKILL to one of two, or both, at any moment: what is left is the fold of the topic."""
-    random = Random(4711)
+    url = request.getfixturevalue("postgres_url") if database == "postgresql" else None
+    shown, random = Shown(world, url), Random(4711)
     world.start()
     shown.start(*TWO)
     world.serves(*TWO)

@@ -62,7 +62,7 @@ def run(name: str, options: Mapping[str, str], open_: OpenProjection | None = No
 def _prepare(look: Look, settings: ProcessSettings) -> Plan:
     """`InvalidInput`, naming the variable, before anything is connected."""
     kafka = KafkaSettings.of(look)
-    url = look("HITL_READ_MODEL")
+    url = settings.read_model
     if url is None:
         raise InvalidInput(
             "expected HITL_READ_MODEL, sqlite:///FILE or postgresql://..., found none"
