@@ -64,7 +64,7 @@ class Dying:
 def main(url: str, file: str, nth: str) -> None:
     """Fold it all, or die on the way."""
     database = open_read_model(url)
-    dying = Dying(database, int(nth)) if int(nth) else database
+    dying: Any = Dying(database, int(nth)) if int(nth) else database
     projector = Projector(
         Lines(Path(file)), ReadModel(dying), AvroCodec(), piece_events=PIECE_EVENTS
     )
