@@ -12,7 +12,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn, TypeAlias
 
-from benchmarks import disk, export, latency, paused, replay, throughput
+from benchmarks import disk, export, latency, paused, readmodel, replay, throughput
 from benchmarks.figures import Figure
 from benchmarks.kafka import measure as kafka
 from benchmarks.size import FULL, Size
@@ -27,6 +27,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "export": export.measure,
     "paused": paused.measure,
     "disk": disk.measure,
+    "readmodel": readmodel.measure,
     "million": paused.measure_million,
     "kafka": kafka.measure,
 }

@@ -32,6 +32,9 @@ class Size:
     replayed_runs: int
     paused_runs: int
     disk_runs: int
+    projected_runs: int
+    asked_runs: int
+    asked: int
     kafka: KafkaSize
 
 
@@ -43,6 +46,9 @@ FULL = Size(
     replayed_runs=20_000,
     paused_runs=10_000,
     disk_runs=5_000,
+    projected_runs=10_000,
+    asked_runs=100_000,
+    asked=2_000,
     kafka=KafkaSize(
         rounds=3,
         decisions=30_000,
@@ -64,6 +70,9 @@ TINY = Size(
     replayed_runs=20,
     paused_runs=20,
     disk_runs=20,
+    projected_runs=20,
+    asked_runs=20,
+    asked=5,
     kafka=KafkaSize(
         rounds=1,
         decisions=40,

@@ -11,7 +11,7 @@ from hitl_events.adapters.readmodel.migrations import migrations
 from hitl_events.adapters.readmodel.upserts import replacing
 from hitl_events.projections.tables import TABLES, Table
 
-_TYPES = {"text": 'text COLLATE "C"', "int": "bigint", "blob": "bytea", "clustered": ""}
+TYPES = {"text": 'text COLLATE "C"', "int": "bigint", "blob": "bytea", "clustered": ""}
 _COPIED = {"text": "text", "int": "int8", "blob": "bytea"}
 LOCKS = 0x6869746D
 """`hitm` in ASCII: the first half of our advisory locks' key; the schema's name is the other."""
@@ -28,7 +28,7 @@ _LOCK = "SELECT pg_advisory_xact_lock(%s::int, hashtext(%s))"
 
 def prepared(connection: psycopg.Connection[Any], schema: str, *, writable: bool) -> str | None:
     """Ready for this release's statements, or what is wrong with it."""
-    known = migrations(_TYPES)
+    known = migrations(TYPES)
     version = _version(connection, schema)
     if version > len(known):
         return f"it has version {version}, newer than the known {len(known)}: upgrade hitl-events"
@@ -99,5 +99,5 @@ def _is_so(connection: psycopg.Connection[Any], sql: str, name: str) -> bool:
 
 
 def _create_stage(table: Table) -> str:
-    columns = ", ".join(f"{name} {_TYPES[kind]}" for name, kind in table.columns)
+    columns = ", ".join(f"{name} {TYPES[kind]}" for name, kind in table.columns)
     return f"CREATE TEMP TABLE {stage_of(table)} ({columns}) ON COMMIT DELETE ROWS"

@@ -20,8 +20,10 @@ from hitl_events.projections.tables import Plain, Table
 
 APPLICATION_ID = 0x6869746D
 """`hitm` in ASCII: a read model, and no log."""
-_TYPES = {"text": "TEXT", "int": "INTEGER", "blob": "BLOB", "clustered": " WITHOUT ROWID"}
+TYPES = {"text": "TEXT", "int": "INTEGER", "blob": "BLOB", "clustered": " WITHOUT ROWID"}
 _CACHE_KIB = 64 * 1024
+_PAGE_BYTES = 8 * 1024
+"""Some twenty events of 400 B: quicker to fill than the usual 4 KiB. For a new file."""
 _PIECE_ROWS = 500
 _HEAD_BYTES = 100
 _APPLICATION = slice(68, 72)
@@ -149,7 +151,7 @@ def _prepared(connection: sqlite3.Connection, *, writable: bool) -> str | None:
     connection.execute("PRAGMA trusted_schema = OFF")
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
-    known = migrations(_TYPES)
+    known = migrations(TYPES)
     is_empty = not connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone()
     if application != APPLICATION_ID and not (writable and is_empty):
         return "it is another program's database (or an empty file): name another place"
@@ -158,6 +160,7 @@ def _prepared(connection: sqlite3.Connection, *, writable: bool) -> str | None:
     if not writable:
         connection.execute("PRAGMA query_only = ON")
         return None if version == len(known) else f"it has the old version {version}: rebuild it"
+    connection.execute(f"PRAGMA page_size = {_PAGE_BYTES}")
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = NORMAL")
     _migrate(connection, known)
