@@ -19,6 +19,7 @@ from tests.integration.projectors import CODEC, Shown
 from tests.integration.runs import run_ids
 from tests.kafka.cluster import Cluster
 from tests.kafka.records import Outgoing
+from tests.postgres.server import Server
 
 TWO = ("p-one", "p-two")
 
@@ -157,3 +158,24 @@ def test_a_record_that_is_no_event_stops_its_partition(world: World, shown: Show
         lambda: shown.places() == {**ends, 1: placed.offset},
         "all others have all, and this one what stands before",
     )
+
+
+def test_the_database_is_killed(world: World, postgres: Server, postgres_url: str) -> None:
+    """No process ends for it: both projectors go on when it is back, and nothing is missing."""
+    shown = Shown(world, postgres_url)
+    shown.start(*TWO)
+    world.serves(*TWO)
+    world.publish(*events(world, 1))
+    shown.has_all()
+
+    postgres.kill()
+    try:
+        world.publish(*events(world, 2))
+        for name in TWO:
+            world.until("partition.lost", name)
+    finally:
+        postgres.start()
+    world.publish(*events(world, 3))
+
+    shown.is_the_fold()
+    assert [world[name].has_ended for name in TWO] == [False, False]
