@@ -36,6 +36,7 @@ QUESTIONS: dict[str, Callable[[Questions], object]] = {
     "runs, recipe": lambda ask: ask.runs(recipe="recipe-3", limit=50),
     "runs, status, recipe": lambda ask: ask.runs(statuses=["failed"], recipe="recipe-3", limit=9),
     "events": lambda ask: ask.events("run-00777"),
+    "has": lambda ask: ask.has("run-00777", 3),
     "counters": lambda ask: ask.counters(),
     "places": lambda ask: ask.places(),
 }

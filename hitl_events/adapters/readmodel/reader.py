@@ -23,6 +23,7 @@ _OPEN_ORDER = " ORDER BY gates.opened_us, gates.run_id, gates.seq"
 _SELECT_RUNS = """SELECT run_id, recipe, version, status, seq, head, started_us, updated_us,
 open_gates FROM runs"""
 _EVENTS = "SELECT value FROM events WHERE run_id = ? ORDER BY seq"
+_EVENT = "SELECT 1 FROM events WHERE run_id = ? AND seq = ?"
 _COUNTERS = "SELECT name, label, count FROM counters WHERE count <> 0 ORDER BY name, label"
 _PLACES = "SELECT partition, next_offset FROM places ORDER BY partition"
 
@@ -88,6 +89,10 @@ class Questions:
     def events(self, run_id: str) -> tuple[bytes, ...]:
         """The values of a run's events, seq 1 first; none of a run that is not there."""
         return tuple(bytes(row[0]) for row in self.database.rows(_EVENTS, (run_id,)))
+
+    def has(self, run_id: str, seq: int) -> bool:
+        """Whether that event of the run is there."""
+        return bool(self.database.rows(_EVENT, (run_id, seq)))
 
     def counters(self) -> dict[tuple[str, str], int]:
         """What is counted, by name and label; nothing that is zero."""
