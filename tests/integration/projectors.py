@@ -27,7 +27,7 @@ class Shown:
 
     def __init__(self, world: World, url: str | None = None) -> None:
         self._world = world
-        self._url = url or f"sqlite:///{world.folder / 'read-model.db'}"
+        self.url = url or f"sqlite:///{world.folder / 'read-model.db'}"
 
     def start(self, *names: str, metrics_port: str = "") -> None:
         """Start projectors that fold into it."""
@@ -35,18 +35,18 @@ class Shown:
             self._world.start(
                 name,
                 script=PROJECTOR,
-                HITL_READ_MODEL=self._url,
+                HITL_READ_MODEL=self.url,
                 HITL_METRICS_PORT=metrics_port,
             )
 
     def places(self) -> dict[int, int]:
         """Partition -> the offset that is next."""
-        with closing(open_read_model(self._url, writable=False)) as database:
+        with closing(open_read_model(self.url, writable=False)) as database:
             return Questions(database).places()
 
     def digest(self) -> bytes:
         """Of all that it holds."""
-        with closing(open_read_model(self._url, writable=False)) as database:
+        with closing(open_read_model(self.url, writable=False)) as database:
             return digest_of(database)
 
     def has_all(self) -> None:

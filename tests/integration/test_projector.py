@@ -1,5 +1,6 @@
 """Projectors on a real broker: what they fold is the fold, whoever dies or wakes meanwhile."""
 
+import asyncio
 import json
 import signal
 from collections.abc import Generator
@@ -8,12 +9,17 @@ from random import Random
 
 import pytest
 
+from hitl_events.adapters.kafka.settings import KafkaSettings
+from hitl_events.adapters.readmodel.opening import target_of
+from hitl_events.client.topic import EventTopic
+from hitl_events.readmodel.rebuilding import rebuild
 from hitl_events.testing.histories import history_of
 from hitl_events.testing.mixing import chained
 from tests.acceptance.child import asked
 from tests.integration.counts import PROJECTOR_KILLS
 from tests.integration.engine import wait_until
 from tests.integration.engines import PARTITIONS, World, ended, tokens, world_of
+from tests.integration.kafka_made import settings_of
 from tests.integration.load import WAVE, Load
 from tests.integration.projectors import CODEC, Shown
 from tests.integration.runs import run_ids
@@ -115,6 +121,31 @@ def test_a_frozen_projector_writes_nothing_when_it_wakes(world: World, shown: Sh
     world.publish(*events(world, 3))
 
     shown.is_the_fold()
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+def test_a_rebuild_takes_the_place_under_a_projector(
+    world: World, broker: Cluster, prefix: str, request: pytest.FixtureRequest, database: str
+) -> None:
+    """It is fenced, goes on in the new one, and nothing is missing or twice in that."""
+    url = request.getfixturevalue("postgres_url") if database == "postgresql" else None
+    shown = Shown(world, url)
+    shown.start("p-one")
+    world.serves("p-one")
+    world.publish(*events(world, 1))
+    shown.has_all()
+
+    asyncio.run(_rebuilt(settings_of(broker, prefix), shown.url))
+    world.publish(*events(world, 2))
+    shown.is_the_fold()
+    asyncio.run(_rebuilt(settings_of(broker, prefix), shown.url))
+    world.publish(*events(world, 3))
+    shown.is_the_fold()
+
+
+async def _rebuilt(settings: KafkaSettings, url: str) -> None:
+    async with EventTopic.open(settings) as topic:
+        await rebuild(topic.sources(), target_of(url), lambda _: None)
 
 
 def test_a_topic_made_anew_is_refused(world: World, shown: Shown) -> None:

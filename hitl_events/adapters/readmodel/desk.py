@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from functools import partial
 from typing import TypeVar
 
@@ -49,11 +49,11 @@ class Desk:
         self._thread.shutdown(wait=False)
 
     def _run(self, work: Callable[[], _T]) -> _T:
-        try:
-            return work()
-        except BaseException:
-            self._drop()
-            raise
+        with ExitStack() as undo:
+            undo.callback(self._drop)
+            found = work()
+            undo.pop_all()
+        return found
 
     def _drop(self) -> None:
         model, self._model = self._model, None

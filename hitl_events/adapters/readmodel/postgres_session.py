@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import ExitStack
 from typing import Any, TypeVar
 
 import psycopg
@@ -51,16 +52,15 @@ class Session:
         connection = _Bounded.connect(
             conninfo.make_conninfo("", **self._given), autocommit=True, client_encoding="UTF8"
         )
-        try:
+        with ExitStack() as undo:
+            undo.callback(connection.close)
             # One width for all numbers: else each row is a statement of its own to the server.
             connection.adapters.register_dumper(int, Int8BinaryDumper)
             settings = self._settings(writable=writable, rests=rests)
             asked = ", ".join(["set_config(%s, %s, false)"] * len(settings))
             given = [text for pair in settings.items() for text in pair]
             connection.execute(f"SELECT {asked}".encode(), given)
-        except BaseException:
-            connection.close()
-            raise
+            undo.pop_all()
         return connection
 
     def _settings(self, *, writable: bool, rests: bool) -> dict[str, str]:
