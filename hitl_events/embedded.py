@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import field
+from dataclasses import field, replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from hitl_events.adapters.avro import AvroCodec
+from hitl_events.adapters.blobs import FileBlobs
 from hitl_events.adapters.calls import Caller, submission
 from hitl_events.adapters.directory import DataDirectory
 from hitl_events.adapters.memory import MemoryLog
@@ -24,16 +25,18 @@ from hitl_events.domain.events import Event, RunStarted
 from hitl_events.domain.evolve import fold
 from hitl_events.domain.outcome import Outcome, Standing, refused, standing_of
 from hitl_events.domain.refusals import Rejection
+from hitl_events.domain.requests import INLINE_BYTES_MAX
 from hitl_events.domain.token import TokenKeys
 from hitl_events.domain.values import RunId, value
 from hitl_events.engine.inputs import Submission
 from hitl_events.engine.tools import Tools
 from hitl_events.errors import HitlError, UnknownRun
-from hitl_events.ports import Answer, Clock
+from hitl_events.ports import Answer, Blobs, Clock
 from hitl_events.recipes.book import Book
 from hitl_events.recipes.host import set_local_host
 from hitl_events.recipes.plan import Plan, plan_of_events
 from hitl_events.recipes.recipe import Recipe
+from hitl_events.runtime.blobs import whole
 from hitl_events.runtime.observer import Observer, Quiet
 from hitl_events.runtime.partition import OwnedLog, Partition
 from hitl_events.runtime.runner import DRAIN_S, Pace, Runner
@@ -56,7 +59,8 @@ class Setting:
     """What services and tests set beside the path; the defaults are those of a library user.
 
     `only_own`: a short-lived owner, which drives only the runs that it is asked for. `drain_s`:
-    what the steps that run may take to end when it is closed, in seconds.
+    what the steps that run may take to end when it is closed, in seconds. User data longer than
+    `inline_bytes_max` is kept in `blobs`, by default those of the data directory.
     """
 
     channel: str = "runtime"
@@ -66,6 +70,8 @@ class Setting:
     observer: Observer = field(default_factory=Quiet)
     drain_s: float = DRAIN_S
     log: OwnedLog | None = None
+    blobs: Blobs | None = None
+    inline_bytes_max: int = INLINE_BYTES_MAX
 
 
 class Runtime:
@@ -87,6 +93,7 @@ class Runtime:
         self._codec = AvroCodec()
         self._local = local
         self._strict = strict
+        self._blobs = setting.blobs
         self._watch = Watchdog()
         self._caller = Caller(keys, SystemIds(), setting.clock, setting.channel)
         self._only: set[RunId] | None = set() if setting.only_own else None
@@ -97,6 +104,8 @@ class Runtime:
             watch=self._watch,
             only=self._only,
             strict=strict,
+            blobs=setting.blobs,
+            inline_bytes_max=None if setting.blobs is None else setting.inline_bytes_max,
         )
         pace = Pace(drain_s=setting.drain_s)
         self._partition = Partition(
@@ -121,6 +130,8 @@ class Runtime:
         """
         used = setting or Setting()
         log, keys = _opened(path, used)
+        if path is not None and used.blobs is None:
+            used = replace(used, blobs=FileBlobs(DataDirectory(path).blobs_path))
         try:
             runtime = cls(
                 log, Book(recipes), keys, used, local=path is None, strict=diagnostics == "strict"
@@ -224,7 +235,7 @@ class Runtime:
     async def history(self, run_id: RunId) -> Sequence[Event]:
         """All events of a run, none where there is no such run."""
         values = (await self._log.load([run_id])).get(run_id, ())
-        return tuple(self._codec.decode(value) for value in values)
+        return await whole(values, self._codec, self._blobs)
 
     async def events(self, run_id: str) -> AsyncIterator[Event]:
         """The events of a run, in order."""

@@ -9,6 +9,7 @@ from typing import Literal, Protocol, TypeAlias
 
 from hitl_events.domain.events import Event, RunStarted, Source
 from hitl_events.domain.mark import EndMark
+from hitl_events.domain.references import Reference
 from hitl_events.domain.refusals import Reason, Winner
 from hitl_events.domain.requests import Request
 from hitl_events.domain.state import RunState
@@ -76,12 +77,14 @@ class Forward:
 class Appended:
     """An event with its envelope and the bytes that are stored for it.
 
-    `seed` is that of its run, for logs whose subscribers get a token with each pause.
+    `seed` is that of its run, for logs whose subscribers get a token with each pause. `blob` is the
+    data of which the stored bytes have only a reference: it is to be in the blob store before them.
     """
 
     event: Event
     value: bytes
     seed: bytes = b""
+    blob: bytes | None = None
 
 
 @value
@@ -152,6 +155,24 @@ class EventLog(Protocol):
 
     async def end(self) -> int:
         """The offset that the next event will get."""
+        ...
+
+
+class Blobs(Protocol):
+    """User data too large for an event, by its SHA-256: written once, never changed."""
+
+    async def put(self, reference: Reference, data: bytes) -> None:
+        """Durable once it returns, however often it is put; `LogUnavailable` if it can not be.
+
+        `InvalidInput` for data that the reference does not fit.
+        """
+        ...
+
+    async def get(self, reference: Reference) -> bytes | None:
+        """What is kept under that digest, at most a byte more than its size; None for nothing.
+
+        It may have been changed since: whoever asks holds it against the reference.
+        """
         ...
 
 

@@ -18,7 +18,7 @@ _KEY_FILE_BYTES_MAX = 64 * 1024
 
 
 class DataDirectory:
-    """A folder, mode 0700, with one log (`log.db`), its `owner.lock` and its `token.key`."""
+    """A folder, mode 0700, with one log (`log.db`), its `owner.lock`, `token.key` and `blobs`."""
 
     def __init__(self, path: Path | str) -> None:
         if not str(path) or "\0" in str(path) or not _is_name(path):
@@ -27,6 +27,7 @@ class DataDirectory:
         self.log_path = self.path / "log.db"
         self.lock_path = self.path / "owner.lock"
         self.key_path = self.path / "token.key"
+        self.blobs_path = self.path / "blobs"
 
     def make(self) -> None:
         """Create it if it is not there; `LogUnavailable` says why that cannot be."""

@@ -15,8 +15,9 @@ from typing import Any
 
 from hitl_events.domain import canonical
 from hitl_events.domain.events import About, Source
+from hitl_events.domain.references import reference_in
 from hitl_events.domain.values import iso
-from hitl_events.errors import CorruptLog, NotSerialisable
+from hitl_events.errors import CorruptLog, InvalidInput, NotSerialisable
 from hitl_events.ports import Codec, Written
 
 USER_DATA = frozenset({"data", "data_schema", "draft", "input", "output", "policy", "result"})
@@ -203,11 +204,14 @@ def _readable(written: Written, name: str, held: object) -> object:
 def _json(written: Written, name: str, data: bytes) -> object:
     """User data; of bytes that are not canonical JSON the line would not tell which they were."""
     try:
+        reference = reference_in(data)
+        if reference is not None:
+            return reference.to_json()
         held = canonical.loads(data)
         if canonical.dumps(held) == data:
             return held
         problem = "JSON that is not spelt canonically"
-    except (ValueError, NotSerialisable, RecursionError) as error:
+    except (ValueError, InvalidInput, NotSerialisable, RecursionError) as error:
         problem = f"bytes that are none ({error})"
     where = f"run {written.fields['run_id']!r}, event {written.fields['seq']}"
     raise CorruptLog(where, f"expected canonical JSON in {name!r}, found {problem}")

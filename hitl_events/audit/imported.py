@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+from hitl_events.audit.blobs import BLOB_TYPE, blob_line
 from hitl_events.audit.chain import ChainCheck
 from hitl_events.audit.differences import end_differences, event_differences, is_object
 from hitl_events.audit.export import END_TYPE, End, export_line, spelt
 from hitl_events.audit.merkle import Head
 from hitl_events.audit.report import Problems, VerifyReport
 from hitl_events.domain import canonical
+from hitl_events.domain.references import may_refer, reference_of
+from hitl_events.domain.values import digest
 from hitl_events.errors import CorruptLog, NotSerialisable
 from hitl_events.ports import Codec
 
@@ -36,10 +39,13 @@ def check_lines(lines: Iterable[bytes | str], codec: Codec) -> VerifyReport:
     return check.report()
 
 
-def values_of(lines: Iterable[bytes | str], codec: Codec) -> Iterator[tuple[bytes, ...]]:
+def values_of(
+    lines: Iterable[bytes | str], codec: Codec, keep: Callable[[bytes], object] | None = None
+) -> Iterator[tuple[bytes, ...]]:
     """The record values of each run, byte for byte; `CorruptLog` at the first thing that is wrong.
 
-    That may be the last line: keep what was given before it only if the iteration ends well.
+    That may be the last line: keep what was given before it only if the iteration ends well. The
+    blobs of a run go to `keep` before its values come.
     """
     check = FileCheck(codec)
     values: list[bytes] = []
@@ -47,6 +53,8 @@ def values_of(lines: Iterable[bytes | str], codec: Codec) -> Iterator[tuple[byte
     for line in lines:
         value = check.add(line)
         check.refuse()
+        if check.blob is not None and keep is not None:
+            keep(check.blob)
         if check.run_id != run_id and values:
             yield tuple(values)
             values.clear()
@@ -63,7 +71,7 @@ class FileCheck:
     """Give it the lines of a file in order, then `finish`, then `report`.
 
     `run_id` is the run whose lines are being read, `chains` knows how far each run goes and which
-    of the `expected` heads did not come.
+    of the `expected` heads did not come; `blob` is what the last line held of one.
     """
 
     def __init__(
@@ -74,6 +82,8 @@ class FileCheck:
         expected: Mapping[str, Head] | None = None,
     ) -> None:
         self.run_id: str | None = None
+        self.blob: bytes | None = None
+        self._blobs: set[bytes] = set()
         self._codec = codec
         self._problems = Problems() if problems is None else problems
         self.chains = ChainCheck(codec, self._problems, expected=expected)
@@ -87,6 +97,7 @@ class FileCheck:
     def add(self, line: bytes | str) -> bytes | None:
         """The next line; returns the record of an event's line, None for any other line."""
         self._number += 1
+        before, self.blob = self.blob, None
         if self._ended:
             self._problem("expected nothing after the End line, found one more line")
             return None
@@ -94,10 +105,16 @@ class FileCheck:
         held = self._object(raw)
         if held is None:
             return None
-        if held.get("type") == END_TYPE:
+        kind = held.get("type")
+        if before is not None and kind in {END_TYPE, BLOB_TYPE}:
+            self._problem("expected an event that refers to the blob before it, found none")
+        if kind == BLOB_TYPE:
+            self._blob(held, raw)
+            return None
+        if kind == END_TYPE:
             self._finish_with(held, raw)
             return None
-        return self._event(held, raw)
+        return self._event(held, raw, before)
 
     def finish(self) -> None:
         """There are no more lines."""
@@ -141,7 +158,30 @@ class FileCheck:
 
     # a line with an event
 
-    def _event(self, held: dict[str, Any], raw: bytes) -> bytes | None:
+    def _blob(self, held: dict[str, Any], raw: bytes) -> None:
+        try:
+            self.blob = canonical.dumps(held.get("json"))
+        except NotSerialisable as error:
+            self._problem(f"expected the JSON of a blob, found: {error}")
+            return
+        line = blob_line(self.blob)
+        if spelt(line) != raw:
+            self._problem(event_differences(line, held))
+
+    def _refers(self, value: bytes, before: bytes | None, run_id: str, seq: int) -> None:
+        """Each blob stands right before the first event of the run that refers to it."""
+        reference = reference_of(self._codec.decode(value)) if may_refer(value) else None
+        if before is not None:
+            named = digest(before)
+            if reference is None or reference.digest != named or named in self._blobs:
+                problem = f"expected a reference to the blob {named.hex()} before it, found none"
+                self._problem(problem, run_id, seq)
+            self._blobs.add(named)
+        if reference is not None and reference.digest not in self._blobs:
+            wanted = f"the blob {reference.digest.hex()} of {reference.size} bytes"
+            self._problem(f"expected {wanted} before it, found none", run_id, seq)
+
+    def _event(self, held: dict[str, Any], raw: bytes, before: bytes | None) -> bytes | None:
         read = self._read(held)
         if read is None:
             return None
@@ -150,6 +190,7 @@ class FileCheck:
         if text != raw:
             self._problem(event_differences(line, held), run_id, seq)
         self._group(run_id, seq)
+        self._refers(value, before, run_id, seq)
         self._position(line, run_id, seq)
         self.chains.add(value)
         self._last_seq[run_id] = seq
@@ -181,6 +222,7 @@ class FileCheck:
         if self.run_id is not None:
             self.chains.forget(self.run_id)
         self.run_id = run_id
+        self._blobs.clear()
 
     def _position(self, line: dict[str, Any], run_id: str, seq: int) -> None:
         """Partition and offset, which stand in no record: both or none, rising within a run."""

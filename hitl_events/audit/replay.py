@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from hitl_events.domain.events import Event, RunCancelled, RunCompleted, RunFailed, RunStarted
+from hitl_events.domain.references import reference_of, stopped_without
 from hitl_events.domain.values import value
 from hitl_events.errors import ImpossibleHistory, RecipeStopped
 from hitl_events.ports import RecipeBook, RecipeDriver, Watch
@@ -118,6 +119,9 @@ def _driven(
 ) -> Replayed:
     try:
         for event in events:
+            reference = reference_of(event)
+            if reference is not None:
+                raise stopped_without(event.run_id, event.seq, reference)
             driver.deliver(event)
         failure = None if _has_ended(events) else _failure(driver)
     except RecipeStopped as stopped:

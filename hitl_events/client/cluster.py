@@ -33,6 +33,8 @@ from hitl_events.errors import (
     RecordTooLarge,
     UnknownTopic,
 )
+from hitl_events.ports import Blobs
+from hitl_events.runtime.blobs import completed
 
 WAIT_S = 30.0
 """For an answer and for the run to rest, where nobody says otherwise."""
@@ -60,19 +62,31 @@ Answered: TypeAlias = Outcome | Unanswered
 class ClusterClient:
     """One caller. `open` makes it; one call at a time."""
 
-    def __init__(self, settings: KafkaSettings, keys: TokenKeys, follower: Follower) -> None:
+    def __init__(
+        self,
+        settings: KafkaSettings,
+        keys: TokenKeys,
+        follower: Follower,
+        blobs: Blobs | None = None,
+    ) -> None:
         self._settings = settings
         self._keys = keys
         self._follower = follower
         self._topics = Topics(settings.prefix)
         self._codec = AvroCodec()
+        self._blobs = blobs
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, settings: KafkaSettings, keys: TokenKeys) -> AsyncGenerator[Self]:
-        """Connect; `LogUnavailable` says within seconds what is in the way."""
+    async def open(
+        cls, settings: KafkaSettings, keys: TokenKeys, blobs: Blobs | None = None
+    ) -> AsyncGenerator[Self]:
+        """Connect; `LogUnavailable` says within seconds what is in the way.
+
+        Outcomes show what is in `blobs`, of other large data its digest.
+        """
         async with Follower(settings) as follower:
-            yield cls(settings, keys, follower)
+            yield cls(settings, keys, follower, blobs)
 
     async def publish(self, call: Call) -> None:
         """The record is accepted once this returns; after an error it may be, or not."""
@@ -155,10 +169,11 @@ class ClusterClient:
             first = (await self._follower.begins([place]))[place]
             await self._read(seen, place, run_id, (first, end))
         if refusal is not None:
-            return _refused(seen.history.events, refusal, call)
+            return _refused(await completed(seen.history.events, self._blobs), refusal, call)
         while not seen.history.rests(reply.seq or 1):
             await self._more(seen.history, place, run_id)
-        return Outcome(seen.history.events, keys=self._keys)
+        events = await completed(seen.history.events, self._blobs)
+        return Outcome(events, keys=self._keys)
 
     async def _read(self, seen: _Seen, place: Place, run_id: RunId, span: tuple[int, int]) -> None:
         """The run's events from an offset on to what was the end."""

@@ -26,10 +26,11 @@ from hitl_events.clustered.cluster import Cluster
 from hitl_events.clustered.courier import Courier
 from hitl_events.clustered.keeper import Keeper, Watcher
 from hitl_events.clustered.takeover import Setup, Takeover
+from hitl_events.domain.requests import INLINE_BYTES_MAX
 from hitl_events.domain.token import TokenKeys
 from hitl_events.domain.values import RunId, value
 from hitl_events.engine.tools import Tools
-from hitl_events.ports import Clock
+from hitl_events.ports import Blobs, Clock
 from hitl_events.recipes.book import Book
 from hitl_events.recipes.recipe import Recipe
 from hitl_events.runtime.observer import Observer
@@ -42,7 +43,8 @@ class Member:
 
     `observer` gives that of a partition, `session_s` is how long the group waits for a member that
     is not heard, `ended_keep` how long an ended run knows the ids of its refused decisions;
-    `registry` has the schemas of records in the Confluent frame (None: these are unreadable).
+    `registry` has the schemas of records in the Confluent frame (None: these are unreadable). User
+    data longer than `inline_bytes_max` goes to `blobs`, which all engines share (None: nothing).
     """
 
     settings: KafkaSettings
@@ -54,6 +56,8 @@ class Member:
     ended_keep: timedelta
     session_s: float = SESSION_S
     registry: Registry | None = None
+    blobs: Blobs | None = None
+    inline_bytes_max: int = INLINE_BYTES_MAX
     clock: Clock = field(default_factory=SystemClock)
 
 
@@ -65,7 +69,14 @@ async def joining(member: Member) -> AsyncGenerator[Cluster]:
     settings, topics = member.settings, Topics(member.settings.prefix)
     await check_access(settings, acls("engine", topics, settings.group))
     watchdog = Watchdog()
-    tools = Tools(codec=AvroCodec(), keys=member.keys, recipes=Book(member.recipes), watch=watchdog)
+    tools = Tools(
+        codec=AvroCodec(),
+        keys=member.keys,
+        recipes=Book(member.recipes),
+        watch=watchdog,
+        blobs=member.blobs,
+        inline_bytes_max=None if member.blobs is None else member.inline_bytes_max,
+    )
     setup = Setup(
         settings=member.settings,
         state_dir=member.state_dir,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -196,12 +197,8 @@ class Takeover:
         return partition_of(run_id, self._count)
 
     def _tools(self, partition: int) -> Tools:
-        shared = self._setup.tools
-        return Tools(
-            codec=shared.codec,
-            keys=shared.keys,
-            recipes=shared.recipes,
-            watch=shared.watch,
+        return replace(
+            self._setup.tools,
             partition=partition,
             place=self._place,
             ask_from=self._setup.clock.now() + ASK_AFTER,

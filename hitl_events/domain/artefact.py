@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from hitl_events.domain import canonical
 from hitl_events.domain.events import DecisionReceived
+from hitl_events.domain.references import shown
 from hitl_events.domain.state import GateState, RunState
 from hitl_events.domain.values import iso
 
@@ -14,16 +14,16 @@ from hitl_events.domain.values import iso
 def artefact_of(run: RunState) -> dict[str, Any]:
     """`{input, steps, gates, result}`; partial while the run is not over."""
     steps = [
-        (name, occurrence, canonical.loads(step.output))
+        (name, occurrence, shown(step.output))
         for (kind, name, occurrence), step in run.steps.items()
         if kind == "step" and step.status == "completed"
     ]
     gates = [(name, occurrence, _gate(gate)) for (name, occurrence), gate in run.gates.items()]
     return {
-        "input": canonical.loads(run.started.input),
+        "input": shown(run.started.input),
         "steps": latest_by_name(steps),
         "gates": latest_by_name(gates),
-        "result": None if run.result is None else canonical.loads(run.result),
+        "result": None if run.result is None else shown(run.result),
     }
 
 
@@ -43,7 +43,7 @@ def latest_by_name(found: Iterable[tuple[str, int, Any]]) -> dict[str, Any]:
 def _gate(gate: GateState) -> dict[str, Any]:
     return {
         "status": gate.status,
-        "draft": canonical.loads(gate.paused.draft),
+        "draft": shown(gate.paused.draft),
         "decision": None if gate.decision is None else decision_json(gate.decision),
     }
 
@@ -53,7 +53,7 @@ def decision_json(decision: DecisionReceived) -> dict[str, Any]:
     return {
         "verdict": decision.verdict,
         "notes": decision.notes,
-        "data": None if decision.data is None else canonical.loads(decision.data),
+        "data": None if decision.data is None else shown(decision.data),
         "decided_by": decision.decided_by,
         "decision_id": decision.decision_id,
         "decided_at": iso(decision.recorded_at),

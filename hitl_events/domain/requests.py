@@ -52,5 +52,12 @@ EVENTS_PER_RUN_MAX = 10_000
 """Events and awaits of one run: a recipe that asks without end is blocked, not the engine."""
 
 
+INLINE_BYTES_MAX = 256 * 1024
+"""Of user data in an event, where there is a blob store for what is longer: as much as an inbound
+record may bring, so what people send stays in the log."""
+
+INLINE_BYTES_MIN = 1024
+"""A lower bound for who sets that: a blob is a file and two writes to disk."""
+
 USER_BYTES_MAX = 880 * 1024
 """An event may have 900 KiB; what is not the user's (names, digests, header) stays under 20 KiB."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any, assert_never
 
-from hitl_events.domain import canonical
 from hitl_events.domain.events import (
     CancelRequested,
     DecisionReceived,
@@ -23,6 +22,7 @@ from hitl_events.domain.events import (
     StepFailed,
     StepStarted,
 )
+from hitl_events.domain.references import shown
 from hitl_events.domain.values import gate_id, iso, value
 
 
@@ -110,7 +110,7 @@ def _decision(event: DecisionReceived | DecisionRejected) -> Iterator[tuple[str,
     )
     data["channel"] = event.channel
     if event.data is not None:
-        data["data"] = canonical.loads(event.data)
+        data["data"] = shown(event.data)
     if isinstance(event, DecisionRejected):
         refusal = _given(event, "reason", "message", "winner_decision_id")
         yield "decision.rejected", data | refusal

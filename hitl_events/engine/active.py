@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from hashlib import sha256
 
@@ -10,10 +10,12 @@ from hitl_events.domain.events import Event
 from hitl_events.domain.evolve import evolve
 from hitl_events.domain.mark import state_of
 from hitl_events.domain.outcome import Standing, standing_of
+from hitl_events.domain.references import Reference, cut, filled, reference_of
 from hitl_events.domain.requests import StepRequest
 from hitl_events.domain.state import RunState, StepKey, end_mark, next_due, status
 from hitl_events.domain.values import NO_DIGEST, RunId, maker
-from hitl_events.errors import CorruptLog, ImpossibleHistory
+from hitl_events.engine.tools import Tools
+from hitl_events.errors import CorruptLog, ImpossibleHistory, InvalidInput
 from hitl_events.ports import Appended, Codec, RecipeDriver, RunPosition
 
 _new_position = maker(RunPosition)
@@ -30,6 +32,7 @@ class ActiveRun:
         "gates",
         "head",
         "held_until",
+        "lacks",
         "left",
         "requests",
         "run",
@@ -55,13 +58,17 @@ class ActiveRun:
         self.requests: dict[StepKey, StepRequest] = {}
         self.left = False
         self.held_until: datetime | None = None
+        self.lacks: tuple[int, Reference] | None = None
         self.trimmed = False
         self.unwritten: list[Appended] = []
 
-    def restore(self, values: Sequence[bytes], codec: Codec) -> None:
+    def restore(
+        self, values: Sequence[bytes], codec: Codec, blobs: Mapping[bytes, bytes] | None = None
+    ) -> None:
         """Fold what the log holds; `CorruptLog` if the chain does not hold.
 
-        The first value may be an end mark instead of an event: it stands for all before.
+        The first value may be an end mark instead of an event: it stands for all before. `blobs`
+        are by their digest; the first that is missing is what the run `lacks`.
         """
         mark = codec.decode_mark(values[0]) if values else None
         if mark is not None:
@@ -77,8 +84,11 @@ class ActiveRun:
             if event.prev_digest != self.head or event.run_id != self.run_id:
                 raise CorruptLog(where, "it does not follow its predecessor (digest chain)")
             try:
+                reference = reference_of(event)
+                if reference is not None:
+                    event = self._filled(event, reference, blobs or {})
                 self.run = self.state = evolve(self.state, event)
-            except (ImpossibleHistory, KeyError) as error:
+            except (ImpossibleHistory, InvalidInput, KeyError) as error:
                 raise CorruptLog(where, str(error)) from error
             self.head = sha256(value).digest()
             self.events.append(event)
@@ -88,7 +98,16 @@ class ActiveRun:
         elif state is not None:
             self.gates = len(state.pending)
 
-    def record(self, event: Event, now: datetime, codec: Codec) -> None:
+    def _filled(self, event: Event, reference: Reference, blobs: Mapping[bytes, bytes]) -> Event:
+        """The event as it was recorded; as it is stored where the run lacks its blob."""
+        data = blobs.get(reference.digest)
+        if data is not None:
+            return filled(event, data)
+        if self.lacks is None:
+            self.lacks = event.seq, reference
+        return event
+
+    def record(self, event: Event, now: datetime, tools: Tools) -> None:
         """Give an event its place in the run, and apply it."""
         state = self.state
         if state is not None:
@@ -99,11 +118,14 @@ class ActiveRun:
         event.run_id = self.run_id  # type: ignore[misc]  # as above
         event.recorded_at = now  # type: ignore[misc]  # as above
         event.prev_digest = self.head  # type: ignore[misc]  # as above
-        value = codec.encode(event)
+        stored, blob = cut(event, tools.inline_bytes_max)
+        value = tools.codec.encode(stored)
         self.run = self.state = state = evolve(state, event)
         self.head = sha256(value).digest()
         self.events.append(event)
-        self.unwritten.append(_new_appended(event=event, value=value, seed=state.started.seed))
+        self.unwritten.append(
+            _new_appended(event=event, value=value, seed=state.started.seed, blob=blob)
+        )
 
     def position(self) -> RunPosition:
         """What the log keeps of the run by its key."""
@@ -138,6 +160,7 @@ class ActiveRun:
         self.requests.clear()
         self.run = self.state = end_mark(self.run)
         self.events = []
+        self.lacks = None
         self.trimmed = True
 
     def forget_driver(self) -> None:

@@ -16,6 +16,7 @@ from hitl_events.domain.events import (
     RunUnblocked,
 )
 from hitl_events.domain.reconcile import ABANDON, DID_NOT_HAPPEN, HAPPENED
+from hitl_events.domain.references import BLOB_MISSING, stopped_without
 from hitl_events.domain.requests import (
     EVENTS_PER_RUN_MAX,
     GateRequest,
@@ -46,7 +47,7 @@ class Drive:
     def apply(self, active: ActiveRun, events: tuple[Event, ...], now: datetime) -> list[StepStart]:
         """Record what a command caused, then go on."""
         for event in events:
-            active.record(event, now, self._tools.codec)
+            active.record(event, now, self._tools)
             self._steps.recorded(active, event, now)
         return self._advance(active, now)
 
@@ -78,16 +79,17 @@ class Drive:
         for gate in list(active.run.pending.values()):
             end = gate.paused.expires_at
             if end is not None and until >= end + ARRIVALS_KNOWN_TO:
-                active.record(expire(gate), now, self._tools.codec)
+                active.record(expire(gate), now, self._tools)
         return self._advance(active, now)
 
     def wake(self, active: ActiveRun, now: datetime) -> list[StepStart]:
-        """Take a run up again; a blocked one goes on if its code was changed and fits now."""
+        """Take a run up again; a blocked one goes on if what stood in its way is mended."""
         blocked = active.run.blocked
         if blocked is None:
             return self._advance(active, now)
         found = self._registered(active)
-        if found is None or found.code_fingerprint == blocked.code_fingerprint:
+        back = blocked.code == BLOB_MISSING and active.lacks is None
+        if found is None or (found.code_fingerprint == blocked.code_fingerprint and not back):
             return []
         return self.unblock(active, now, None)
 
@@ -118,7 +120,7 @@ class Drive:
         channel = command.origin.channel if command else "runtime"
         fingerprint = found.code_fingerprint
         event = RunUnblocked(by=by, channel=channel, code_fingerprint=fingerprint)
-        active.record(event, now, self._tools.codec)
+        active.record(event, now, self._tools)
         return self._advance(active, now)
 
     def data_problem(self, active: ActiveRun, command: Decide) -> str | None:
@@ -199,7 +201,7 @@ class Drive:
         """A blocked run ends at once, unless its code would have something to take back."""
         if not active.running and (found is None or "cancelled" not in found.undo_on):
             reason = active.run.reason
-            active.record(RunCancelled(reason=reason), now, self._tools.codec)
+            active.record(RunCancelled(reason=reason), now, self._tools)
 
     def _drive_on(
         self, active: ActiveRun, found: RegisteredRecipe, starts: list[StepStart], now: datetime
@@ -223,6 +225,8 @@ class Drive:
             raise RecipeStopped("recipe.stuck", message)
 
     def _deliver(self, active: ActiveRun, found: RegisteredRecipe) -> RecipeDriver:
+        if active.lacks is not None:
+            raise stopped_without(active.run_id, *active.lacks)
         driver = active.driver
         if driver is None:
             driver = active.driver = found.driver(active.run.started, self._tools.watch)
@@ -250,9 +254,9 @@ class Drive:
                 held = active.run.gates.get((gate, occurrence))
                 if held is not None and held.status == "pending":
                     event = GateClosed(gate=gate, occurrence=occurrence, reason="withdrawn")
-                    active.record(event, now, self._tools.codec)
+                    active.record(event, now, self._tools)
             case _:
-                active.record(request, now, self._tools.codec)
+                active.record(request, now, self._tools)
 
     def _open(self, active: ActiveRun, request: GateRequest, now: datetime) -> None:
         since = max(now, active.run.recorded_at)
@@ -270,7 +274,7 @@ class Drive:
             on_expiry=request.on_expiry,
             token_kid=self._tools.keys.kid,
         )
-        active.record(event, now, self._tools.codec)
+        active.record(event, now, self._tools)
 
     def _block(
         self, active: ActiveRun, stopped: RecipeStopped, fingerprint: str, now: datetime
@@ -284,7 +288,7 @@ class Drive:
             at_seq=stopped.at_seq,
             code_fingerprint=fingerprint,
         )
-        active.record(event, now, self._tools.codec)
+        active.record(event, now, self._tools)
 
     def _registered(self, active: ActiveRun) -> RegisteredRecipe | None:
         started = active.run.started

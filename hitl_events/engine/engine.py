@@ -67,7 +67,12 @@ class Engine:
     def missing(self, inputs: Iterable[Input]) -> set[RunId]:
         """The runs that these inputs need and that are not in memory."""
         wanted = {run_of(entry) for entry in inputs}
-        return {run_id for run_id in wanted if run_id is not None and run_id not in self._runs}
+        return {run_id for run_id in wanted if run_id is not None and self._is_wanting(run_id)}
+
+    def _is_wanting(self, run_id: RunId) -> bool:
+        """Not in memory, or without a blob that may be back by now."""
+        held = self._runs.get(run_id)
+        return held is None or (held.lacks is not None and not held.running)
 
     def _elsewhere(self, entry: Submission) -> int | None:
         """The partition in which its run lives, where that is another one than ours."""
@@ -78,11 +83,16 @@ class Engine:
         found = place(run_id)
         return None if found == self._tools.partition else found
 
-    def admit(self, loaded: Mapping[RunId, Sequence[bytes]], codec: Codec) -> None:
-        """Take in what the log holds of runs."""
+    def admit(
+        self,
+        loaded: Mapping[RunId, Sequence[bytes]],
+        codec: Codec,
+        blobs: Mapping[bytes, bytes] | None = None,
+    ) -> None:
+        """Take in what the log holds of runs, and of their blobs, by digest, those there are."""
         for run_id, values in loaded.items():
             active = ActiveRun(run_id)
-            active.restore(values, codec)
+            active.restore(values, codec, blobs)
             active.running = self._steps_of(active)
             self._runs[run_id] = active
 

@@ -83,7 +83,7 @@ class Steps:
                 attempt=attempt,
                 args_digest=request.args_digest,
             )
-            active.record(event, now, self._tools.codec)
+            active.record(event, now, self._tools)
         active.running[request.key] = attempt
         return _new_start(run_id=active.run_id, request=request, attempt=attempt)
 
@@ -97,12 +97,12 @@ class Steps:
             return True
         question = answered(active.run, report.key)
         if question is not None:  # by an owner in between, who did not know that it runs here
-            active.record(question, now, self._tools.codec)
+            active.record(question, now, self._tools)
         if report.output is not None:
             active.requests.pop(report.key, None)
         again = report.retry_in if active.run.phase == "active" or report.key[0] == "undo" else None
         retry_at = None if again is None else max(now, active.run.recorded_at) + again
-        active.record(step_end(report.key, report, retry_at), now, self._tools.codec)
+        active.record(step_end(report.key, report, retry_at), now, self._tools)
         return True
 
     def _ask(self, active: ActiveRun, key: StepKey, attempt: int, now: datetime) -> None:
@@ -123,7 +123,7 @@ class Steps:
             about=About(step=step, occurrence=occurrence),
             token_kid=self._tools.keys.kid,
         )
-        active.record(event, now, self._tools.codec)
+        active.record(event, now, self._tools)
 
     def _question(self, active: ActiveRun, key: StepKey, attempt: int) -> bytes:
         _, step, occurrence = key
@@ -183,7 +183,7 @@ class Steps:
                 message=event.notes or "given up at the reconcile gate",
             )
         if follow is not None:
-            active.record(follow, now, self._tools.codec)
+            active.record(follow, now, self._tools)
             self._over(active, ("step", about.step, about.occurrence))
 
     def _args_digest(self, active: ActiveRun, about: About) -> bytes:

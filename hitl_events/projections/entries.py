@@ -9,8 +9,8 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
-from hitl_events.domain import canonical
 from hitl_events.domain.events import DecisionReceived, DecisionRejected, RunStarted, Source
+from hitl_events.domain.references import shown
 from hitl_events.domain.values import GateId, RunId, gate_id, iso, value
 from hitl_events.projections.pauses import PauseRow
 
@@ -72,7 +72,7 @@ class Entry:
             "decision_id": self.decision_id,
             "verdict": self.verdict,
             "notes": self.notes,
-            "data": None if self.data is None else canonical.loads(self.data),
+            "data": None if self.data is None else shown(self.data),
             "decided_by": self.decided_by,
             "identity": self.identity,
             "key_id": self.key_id,

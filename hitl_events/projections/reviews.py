@@ -11,7 +11,8 @@ from typing import Any
 
 from hitl_events.domain import canonical
 from hitl_events.domain.events import Event, GatePaused, RunStarted, StepCompleted, StepFailed
-from hitl_events.domain.values import digest, iso, value
+from hitl_events.domain.references import data_digest, shown
+from hitl_events.domain.values import iso, value
 from hitl_events.errors import ImpossibleHistory, InvalidInput
 from hitl_events.projections.decisions import DecisionRow
 from hitl_events.projections.ledger import Ledger
@@ -41,7 +42,7 @@ class StepBefore:
             "step": self.step,
             "occurrence": self.occurrence,
             "attempt": self.attempt,
-            "output": None if self.output is None else canonical.loads(self.output),
+            "output": None if self.output is None else shown(self.output),
             "error": self.error,
             "message": self.message,
         }
@@ -64,13 +65,13 @@ class Review:
     @property
     def is_as_digested(self) -> bool:
         """True if the draft is the one of which the event has the digest."""
-        return digest(self.draft) == self.pause.draft_digest
+        return data_digest(self.draft) == self.pause.draft_digest
 
     def to_json(self) -> dict[str, Any]:
         """The row of the pause, with draft, data schema, input, steps and decisions before it."""
         schema = self.data_schema
         return self.pause.to_json() | {
-            "draft": canonical.loads(self.draft),
+            "draft": shown(self.draft),
             "data_schema": None if schema is None else canonical.loads(schema),
             "input": canonical.loads(self.input),
             "steps": [step.to_json() for step in self.steps],

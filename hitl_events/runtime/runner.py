@@ -24,6 +24,7 @@ from hitl_events.errors import CorruptLog, HitlError, LogUnavailable
 from hitl_events.ports import Answer, Clock, EffectBatch, InboundRecord, Intake, RunStates
 from hitl_events.runtime.arrivals import Arrivals
 from hitl_events.runtime.bench import Bench
+from hitl_events.runtime.blobs import blobs_of, store_blobs
 from hitl_events.runtime.foreign import outside_of_tasks
 from hitl_events.runtime.observer import Observer
 from hitl_events.runtime.waiters import Waiter, Waiters
@@ -264,13 +265,16 @@ class Runner:
         inputs = [engine.claimed(e) if isinstance(e, Submission) else e for e in inputs]
         missing = engine.missing(inputs)
         if missing:
-            engine.admit(await self._log.load(missing), self._tools.codec)
+            loaded = await self._log.load(missing)
+            held = await blobs_of(loaded.values(), self._tools.codec, self._tools.blobs)
+            engine.admit(loaded, self._tools.codec, held)
         with outside_of_tasks():
             turn = engine.take(inputs, self._clock.now())
         began_s = self._clock.monotonic_s()
         with ExitStack() as undo:
             undo.callback(engine.drop)  # the outcome is unknown then; the log knows
             if not turn.empty:
+                await store_blobs(turn.batch.events, self._tools.blobs)
                 await self._log.append(turn.batch)
             undo.pop_all()
         self._queue.extendleft(reversed(turn.deferred))

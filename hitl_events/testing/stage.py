@@ -53,9 +53,8 @@ class Stage:
         self.asked: list[StepStart] = []
         self._values: dict[RunId, list[bytes]] = {}
         self._answers: dict[int, Answer] = {}
-        self._engine = Engine(
-            Tools(codec=self.codec, keys=self.keys, recipes=book, watch=StillWatch())
-        )
+        self._tools = Tools(codec=self.codec, keys=self.keys, recipes=book, watch=StillWatch())
+        self._engine = Engine(self._tools)
 
     # what happens
 
@@ -135,7 +134,7 @@ class Stage:
                 values.append(self.codec.encode(event))
                 active.restore(values[-1:], self.codec)
             else:
-                active.record(replace(event), self.clock.now(), self.codec)
+                active.record(replace(event), self.clock.now(), self._tools)
                 values.append(active.unwritten[-1].value)
         if active is None or active.state is None:
             raise AssertionError("expected events of a run, found none")

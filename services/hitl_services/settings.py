@@ -13,8 +13,10 @@ from dataclasses import field
 from datetime import timedelta
 from pathlib import Path
 from typing import Literal, TypeAlias, cast
+from urllib.parse import unquote
 
 from hitl_events.adapters.readmodel.address import place_of, secrets_in
+from hitl_events.domain.requests import INLINE_BYTES_MAX, INLINE_BYTES_MIN, USER_BYTES_MAX
 from hitl_events.domain.values import value
 from hitl_events.errors import InvalidInput
 from hitl_services.durations import duration
@@ -41,6 +43,8 @@ LogLevel: TypeAlias = Literal["debug", "info", "warning", "error"]
 NAMES = frozenset(
     f"HITL_{name}"
     for name in (
+        "BLOBS",
+        "BLOB_LIMIT",
         "DATA",
         "ENDED_KEEP",
         "GROUP",
@@ -91,10 +95,13 @@ class ProcessSettings:
     `metrics_port` None: no `/livez`, `/readyz` and `/metrics`; 0: any free port. `state_dir` is
     where a process keeps what it can make again, `session` how long the group waits for a member
     that is not heard. `read_model` and `registry` are URLs that may hold a password, None where
-    nothing names one; `secrets` are texts that no log line may hold.
+    nothing names one; `secrets` are texts that no log line may hold. User data longer than
+    `blob_limit` is kept in `blobs`, if there is one.
     """
 
     directory: Path
+    blobs: Path | None
+    blob_limit: int
     state_dir: Path
     recipes: tuple[str, ...]
     token_keys: tuple[bytes, ...] = field(repr=False)
@@ -114,6 +121,8 @@ def process_settings(look: Look, *, needs_key: bool = True) -> ProcessSettings:
     keep = look("HITL_ENDED_KEEP")
     return ProcessSettings(
         directory=directory,
+        blobs=blob_folder(look),
+        blob_limit=blob_limit(look),
         state_dir=Path(look("HITL_STATE_DIR") or directory / "state" / _as_folder(instance)),
         recipes=recipe_modules(look),
         token_keys=token_keys(look, required=needs_key and bool(look("HITL_KAFKA_BOOTSTRAP"))),
@@ -141,6 +150,31 @@ def lookup(
     if variables.get("HITL_TOKEN_KEY") == "":
         raise _short_key("HITL_TOKEN_KEY", 0)
     return lambda name: given.get(name) or variables.get(name) or held.get(name) or None
+
+
+def blob_folder(look: Look) -> Path | None:
+    """`HITL_BLOBS`, a folder or a `file:` URL of one: where a cluster keeps what is large."""
+    found = look("HITL_BLOBS")
+    if found is None:
+        return None
+    path = unquote(found.removeprefix("file://")) if found.startswith("file://") else found
+    if "\0" in path or "://" in path or (path != found and not path.startswith("/")):
+        wanted = "expected a folder as HITL_BLOBS, as in /srv/blobs or file:///srv/blobs"
+        raise InvalidInput(f"{wanted}, found {quoted(found)}")
+    return Path(path)
+
+
+def blob_limit(look: Look) -> int:
+    """`HITL_BLOB_LIMIT`, in bytes or as `64k`: user data that is longer is kept as a blob."""
+    found = look("HITL_BLOB_LIMIT")
+    if found is None:
+        return INLINE_BYTES_MAX
+    match = re.fullmatch("([0-9]{1,7})(k?)", found)
+    limit = 0 if match is None else int(match[1]) * (1024 if match[2] else 1)
+    if not INLINE_BYTES_MIN <= limit <= USER_BYTES_MAX:
+        wanted = f"expected {INLINE_BYTES_MIN} to {USER_BYTES_MAX} bytes as HITL_BLOB_LIMIT"
+        raise InvalidInput(f"{wanted}, found {quoted(found)}")
+    return limit
 
 
 def data_directory(look: Look) -> Path:

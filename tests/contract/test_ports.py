@@ -1,13 +1,16 @@
 """Every adapter keeps every promise of its ports: one test for each, named after the promise."""
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from hitl_events.adapters.avro import AvroCodec
+from hitl_events.adapters.blobs import FileBlobs
+from hitl_events.adapters.memory import MemoryBlobs
 from hitl_events.adapters.system import SystemClock
-from hitl_events.testing import check_clock, check_codec
+from hitl_events.testing import check_blobs, check_clock, check_codec
 from hitl_events.testing.checks import dead_letters, event_log, intake, owner, run_states
 from hitl_events.testing.checks.promise import Promise, keeps
 from tests.contract.states import StateLog, state_file
@@ -46,3 +49,15 @@ async def test_the_clock_of_the_system_keeps_its_promises() -> None:
 async def test_the_avro_codec_keeps_its_promises() -> None:
     """What `Codec` promises holds for the Avro codec."""
     await check_codec(AvroCodec)
+
+
+async def test_blobs_in_files_keep_their_promises(tmp_path: Path) -> None:
+    """What `Blobs` promises holds for a folder, also for who opens it anew."""
+    await check_blobs(lambda: FileBlobs(tmp_path / "blobs"))
+
+
+async def test_blobs_in_memory_keep_their_promises() -> None:
+    """What `Blobs` promises holds for those of a process."""
+    blobs = MemoryBlobs()
+
+    await check_blobs(lambda: blobs)

@@ -22,7 +22,7 @@ _HEAD = """\
 
 Made by `make docs` from the files in `schemas/`, which are the contract; `schemas/README.md` says
 how a record is read and how a schema may change. A type with `?` may be null. Times are
-microseconds since 1970, UTC.
+microseconds since 1970, UTC. User data that is too large for its event is a reference there.
 """
 _COMMANDS = """\
 ## Commands

@@ -1,5 +1,6 @@
 """Conformance checks: `check_*(make)` raises `BrokenPromise` where an adapter fails its port."""
 
+from hitl_events.testing.checks.blobs import check_blobs
 from hitl_events.testing.checks.clock import check_clock
 from hitl_events.testing.checks.codec import check_codec
 from hitl_events.testing.checks.dead_letters import check_dead_letters
@@ -14,6 +15,7 @@ __all__ = [
     "BrokenPromise",
     "Make",
     "Storage",
+    "check_blobs",
     "check_clock",
     "check_codec",
     "check_dead_letters",

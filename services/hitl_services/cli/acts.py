@@ -107,7 +107,13 @@ async def _driven(
 ) -> Outcome:
     spinner = Spinner(screen)
     keys = TokenKeys(settings.token_keys) if settings.token_keys else None
-    setting = Setting(channel="cli", keys=keys, only_own=True, observer=spinner)
+    setting = Setting(
+        channel="cli",
+        keys=keys,
+        only_own=True,
+        observer=spinner,
+        inline_bytes_max=settings.blob_limit,
+    )
     with spinner.turning():
         async with Runtime.open(settings.directory, recipes=recipes, setting=setting) as runtime:
             return await act(runtime)

@@ -17,9 +17,11 @@ import zstandard
 
 from hitl_events.adapters.avro import AvroCodec
 from hitl_events.adapters.lock import exclusive
+from hitl_events.audit.blobs import BlobLines
 from hitl_events.audit.export import END_TYPE, End, export_line, spelt
 from hitl_events.audit.merkle import Head, root_of
 from hitl_events.domain import canonical
+from hitl_events.domain.references import Read
 from hitl_events.domain.values import digest, value
 from hitl_events.errors import CorruptLog, HitlError
 from hitl_services.cli.export_files import ARCHIVE_ENDING, FileShare, lines_of, root_in_name
@@ -48,8 +50,9 @@ class Archived:
 class ArchiveFolder:
     """One folder, made if it is not there, for one process at a time."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, read: Read | None) -> None:
         self.path = path
+        self._read = read
         # An empty name is a file of this connection alone, which is gone when it is closed.
         self._known = sqlite3.connect("", isolation_level=None)
         self._known.execute(
@@ -58,9 +61,12 @@ class ArchiveFolder:
 
     @classmethod
     @contextmanager
-    def opened(cls, name: str) -> Generator[ArchiveFolder]:
-        """With what is in it already; what a killed process left half done is removed."""
-        folder = cls(Path(name))
+    def opened(cls, name: str, read: Read | None) -> Generator[ArchiveFolder]:
+        """With what is in it already; what a killed process left half done is removed.
+
+        `read` gives the blobs of the runs that are archived; None: there is no blob store.
+        """
+        folder = cls(Path(name), read)
         try:
             folder.path.mkdir(parents=True, exist_ok=True)
             with exclusive(folder.path), closing(folder._known):
@@ -106,7 +112,7 @@ class ArchiveFolder:
         path = self.path / f"{os.getpid()}{_UNFINISHED}"
         try:
             with path.open("wb") as file:
-                yield ArchiveFile(file)
+                yield ArchiveFile(file, self._read)
         finally:
             path.unlink(missing_ok=True)
 
@@ -123,13 +129,14 @@ class ArchiveFolder:
 
 
 class ArchiveFile:
-    """A file while it is written: the lines of an export, compressed."""
+    """A file while it is written: the lines of an export, blobs included, compressed."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: BinaryIO, read: Read | None) -> None:
         self.heads: list[Head] = []
         self.events = 0
         self._bytes = 0
         self._codec = AvroCodec()
+        self._blobs = BlobLines(self._codec, read)
         self._end = End()
         self._file = file
         packer = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True)
@@ -143,21 +150,24 @@ class ArchiveFile:
     def add(self, run_id: str, values: Sequence[bytes], places: Sequence[Place]) -> None:
         """All events of one more run."""
         for held, (partition, offset) in zip(values, places, strict=True):
-            self._write(export_line(held, self._codec, partition=partition, offset=offset))
+            self._write(self._blobs.before(held))
+            self._write_line(export_line(held, self._codec, partition=partition, offset=offset))
             self._end.add(run_id, held, partition=partition, offset=offset)
         self.events += len(values)
         self.heads.append(Head(run_id=run_id, seq=len(values), digest=digest(values[-1])))
 
     def finish(self) -> bytes:
         """Bring all of it to disk; the root over its runs."""
-        self._write(self._end.to_json())
+        self._write_line(self._end.to_json())
         self._packed.flush(zstandard.FLUSH_FRAME)
         self._file.flush()
         os.fsync(self._file.fileno())
         return root_of(self.heads)
 
-    def _write(self, line: dict[str, object]) -> None:
-        spelling = spelt(line) + b"\n"
+    def _write_line(self, line: dict[str, object]) -> None:
+        self._write(spelt(line) + b"\n")
+
+    def _write(self, spelling: bytes) -> None:
         self._bytes += len(spelling)
         self._packed.write(spelling)
 

@@ -34,7 +34,7 @@ def archive(screen: Screen, settings: Settings, closed_before: str, output: str)
         with (
             opened(screen, settings, must_exist=True) as store,
             store.log.snapshot(),
-            ArchiveFolder.opened(output) as folder,
+            ArchiveFolder.opened(output, store.read_blob) as folder,
         ):
             work = _Archiving(store, folder, before)
             asyncio.run(work.run(screen))

@@ -15,11 +15,12 @@ from hitl_events.domain.diagnostics import Diagnostic
 from hitl_events.domain.outcome import Outcome, as_json
 from hitl_events.domain.token import TokenKeys
 from hitl_events.errors import InvalidInput
+from hitl_events.ports import Blobs
 from hitl_services.cli.answer import shown
 from hitl_services.cli.progress import Spinner
 from hitl_services.cli.screen import Screen
 from hitl_services.cli.settings import Settings
-from hitl_services.cli.store import token_keys
+from hitl_services.cli.store import blobs_of, token_keys
 from hitl_services.failure import DONE, UNREACHABLE, one_line
 
 Make: TypeAlias = Callable[[Calls], Call]
@@ -46,7 +47,8 @@ def called(screen: Screen, settings: Settings, make: Make, wait_s: float | None)
         asyncio.run(_published(cluster, keys, call))
         screen.document({"run_id": call.run_id, "decision_id": call.decision_id})
         return DONE
-    answered = asyncio.run(_asked(screen, (cluster, keys), call, wait_s))
+    link = cluster, keys, blobs_of(settings)
+    answered = asyncio.run(_asked(screen, link, call, wait_s))
     if isinstance(answered, Outcome):
         return shown(screen, settings, answered)
     return _unanswered(screen, settings, answered, wait_s)
@@ -58,7 +60,7 @@ async def _published(cluster: KafkaSettings, keys: TokenKeys, call: Call) -> Non
 
 
 async def _asked(
-    screen: Screen, link: tuple[KafkaSettings, TokenKeys], call: Call, wait_s: float
+    screen: Screen, link: tuple[KafkaSettings, TokenKeys, Blobs | None], call: Call, wait_s: float
 ) -> Answered:
     with Spinner(screen, "waiting for the engines").turning():
         async with ClusterClient.open(*link) as client:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from hitl_events.domain import canonical
+from hitl_events.domain.references import shown
 from hitl_events.projections.attempts import AttemptRow
 from hitl_events.projections.decisions import DecisionRow
 from hitl_events.projections.selection import Decided
@@ -93,7 +93,7 @@ class DecidedPage:
         if entry.notes is not None:
             yield [_INDENT, self._in_a_line(f"notes: {' '.join(entry.notes.split())}")]
         if entry.data is not None:
-            yield [_INDENT, self._in_a_line({"data": canonical.loads(entry.data)})]
+            yield [_INDENT, self._in_a_line({"data": shown(entry.data)})]
 
     def _in_a_line(self, held: object) -> str:
         return in_a_line(held, self._width - len(_INDENT))

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from typing import IO, Protocol
 
+from hitl_events.audit.blobs import BlobLines
 from hitl_events.audit.export import EndLine
 from hitl_events.audit.lines import LineWriter
 from hitl_events.domain.values import RunId
@@ -45,6 +46,7 @@ class Lines:
 
     def __init__(self, store: Store, write: Write, undo: ExitStack) -> None:
         self._writer = LineWriter(store.codec)
+        self._blobs = BlobLines(store.codec, store.read_blob)
         self._write = write
         self._heads = _spool(undo)
         self._end = EndLine(self._heads.write)
@@ -55,7 +57,7 @@ class Lines:
         held: list[bytes] = []
         size = 0
         for value, (partition, offset) in zip(values, places_of, strict=True):
-            held.append(line(value, partition, offset))
+            held.append(self._blobs.before(value) + line(value, partition, offset))
             size += len(held[-1])
             if size > _PIECE_BYTES:
                 write(b"".join(held))

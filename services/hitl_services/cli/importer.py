@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from hitl_events.adapters.avro import AvroCodec
+from hitl_events.adapters.blobs import FileBlobs
 from hitl_events.adapters.directory import DataDirectory
 from hitl_events.adapters.sqlite import SqliteLog
 from hitl_events.audit.report import VerifyReport
 from hitl_events.domain.evolve import fold
+from hitl_events.domain.references import reference_to
 from hitl_events.domain.state import next_due, status
 from hitl_events.domain.values import digest
 from hitl_events.errors import CorruptLog, InvalidInput, LogUnavailable
@@ -91,7 +93,9 @@ def _fill(
         if not log.try_own():
             raise LogUnavailable(f"expected a free directory, found {directory.path} in use")
         with progress(screen, "importing", report.events) as told:
-            asyncio.run(log.fill(_batches(joined.histories(), told)))
+            blobs = FileBlobs(directory.blobs_path)
+            histories = joined.histories(lambda data: blobs.write(reference_to(data), data))
+            asyncio.run(log.fill(_batches(histories, told)))
         return joined.runs, asyncio.run(log.end())
     finally:
         log.close()

@@ -7,7 +7,7 @@ and the shorter must be its beginning.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 from hitl_events.adapters.avro import AvroCodec
@@ -44,12 +44,15 @@ class Joined:
         versions = {run_id: its for run_id, its in heads.items() if len(its) > 1}
         return cls([name for _, name in sorted(firsts)], versions)
 
-    def histories(self) -> Iterator[Sequence[bytes]]:
-        """The record values of each run; `CorruptLog` where two files contradict each other."""
+    def histories(self, keep: Callable[[bytes], object]) -> Iterator[Sequence[bytes]]:
+        """The record values of each run; `CorruptLog` where two files contradict each other.
+
+        The blobs of a run go to `keep` before its values come.
+        """
         codec = AvroCodec()
         done: set[str] = set()
         for name in self._names:
-            for values in values_of(lines_of(name), codec):
+            for values in values_of(lines_of(name), codec, keep):
                 run_id = codec.decode(values[0]).run_id
                 if run_id in self._versions and not self._is_the_one(run_id, values, done):
                     continue

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 
-from hitl_events.adapters.avro import AvroCodec
 from hitl_events.adapters.sqlite import Damage, SqliteLog
 from hitl_events.audit.chain import ChainCheck
 from hitl_events.domain.values import RunId, value
@@ -22,7 +21,7 @@ from hitl_services.cli.shares import (
     share_report,
     tell_heads,
 )
-from hitl_services.cli.store import embedded_log
+from hitl_services.cli.store import checking, embedded_log
 
 _EVENTS, _POSITIONS, _BROKEN_OFF = range(3)
 """The parts of the check, in the order in which their problems are told."""
@@ -44,7 +43,8 @@ class LogShare:
         """Read all of the log, check what is of the share."""
         expected = self.against.heads(self.share.has) if self.against else {}
         problems = PlacedProblems()
-        check = ChainCheck(AvroCodec(), problems, expected=expected)
+        codec = checking(self.settings, problems)
+        check = ChainCheck(codec, problems, expected=expected)
         misled: list[str] = []
         try:
             with embedded_log(self.settings, must_exist=True) as log, log.snapshot():
@@ -116,7 +116,8 @@ class NamedRuns:
         """Load and check them; a run that is not there is a problem."""
         expected = self.against.heads(set(self.run_ids).__contains__) if self.against else {}
         problems = PlacedProblems()
-        check = ChainCheck(AvroCodec(), problems, expected=expected)
+        codec = checking(self.settings, problems)
+        check = ChainCheck(codec, problems, expected=expected)
         try:
             with embedded_log(self.settings, must_exist=True) as log, log.snapshot():
                 asyncio.run(self._checked(log, check, problems))

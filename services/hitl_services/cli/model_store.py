@@ -19,7 +19,7 @@ from hitl_events.readmodel.local import caught_up
 from hitl_services.cli.progress import progress
 from hitl_services.cli.screen import Screen
 from hitl_services.cli.settings import Settings
-from hitl_services.cli.store import Pause, Store, Told, Wanted, start_of, token_keys
+from hitl_services.cli.store import Pause, Store, Told, Wanted, blobs_of, start_of, token_keys
 
 
 class ModelLog:
@@ -63,7 +63,9 @@ class ModelStore(Store):
     """As any store, but its lists come from the read model."""
 
     def __init__(self, store: Store, questions: Questions) -> None:
-        super().__init__(store.log, store.keys, place=store.place, empty=store.empty)
+        super().__init__(
+            store.log, store.keys, place=store.place, empty=store.empty, blobs=store.blobs
+        )
         self._questions = questions
 
     async def open_pauses(self, wanted: Wanted, told: Told) -> tuple[list[Pause], int]:
@@ -85,7 +87,7 @@ class ModelStore(Store):
         return rows
 
     def _pause(self, started: bytes, paused: bytes) -> Pause:
-        first, own = start_of(self.decoded([started])), self.codec.decode(paused)
+        first, own = start_of(self.decoded([started])), self.decoded([paused])[0]
         assert isinstance(own, GatePaused), "the row of a gate names the event that opened it"
         return first, own
 
@@ -106,5 +108,6 @@ def of_cluster(settings: Settings, url: str) -> Generator[Store]:
     """What the projectors of a cluster have folded so far."""
     with closing(open_read_model(url, writable=False)) as database:
         log = ModelLog(database)
-        store = Store(log, token_keys(settings), place=database.place, empty=False)
+        keys, blobs = token_keys(settings), blobs_of(settings)
+        store = Store(log, keys, place=database.place, empty=False, blobs=blobs)
         yield ModelStore(store, Questions(database))

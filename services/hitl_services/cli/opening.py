@@ -10,7 +10,7 @@ from hitl_events.adapters.directory import DataDirectory
 from hitl_events.errors import InvalidInput
 from hitl_services.cli.screen import Screen
 from hitl_services.cli.settings import Settings
-from hitl_services.cli.store import Store, embedded_log, token_keys
+from hitl_services.cli.store import Store, blobs_of, embedded_log, token_keys
 
 if TYPE_CHECKING:
     from hitl_events.adapters.readmodel.targets import Target
@@ -47,7 +47,8 @@ def opened(
     with embedded_log(settings, must_exist=must_exist) as log:
         has_log = DataDirectory(settings.directory).has_log()
         place = str(settings.directory)
-        store = Store(log, token_keys(settings), place=place, empty=not has_log)
+        keys, blobs = token_keys(settings), blobs_of(settings)
+        store = Store(log, keys, place=place, empty=not has_log, blobs=blobs)
         if not from_model or not has_log or (target := known_model(settings)) is None:
             yield store
             return

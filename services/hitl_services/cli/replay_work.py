@@ -7,8 +7,10 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from typing import TypeAlias
 
 from hitl_events.adapters.avro import AvroCodec
+from hitl_events.adapters.blobs import FileBlobs
 from hitl_events.audit.replay import STUCK, Replayed, raised, replay_run, untried
 from hitl_events.domain.events import RunStarted
+from hitl_events.domain.references import completed
 from hitl_events.domain.values import RunId
 from hitl_events.errors import HitlError
 from hitl_events.recipes.book import Book
@@ -27,22 +29,23 @@ STUCK_MAX = 3
 Replay: TypeAlias = Callable[[Portion], list[Replayed]]
 
 
-def prepare(recipes: Sequence[str], strict: bool) -> Replay:
+def prepare(recipes: Sequence[str], strict: bool, blobs: FileBlobs | None) -> Replay:
     """Load the recipes; what is given replays portions with them."""
-    return of_book(Book(load_recipes(recipes)), strict=strict)
+    return of_book(Book(load_recipes(recipes)), strict=strict, blobs=blobs)
 
 
-def of_book(book: Book, *, strict: bool) -> Replay:
-    """Replays portions with these recipes."""
-    one = _One(book, strict=strict)
+def of_book(book: Book, *, strict: bool, blobs: FileBlobs | None = None) -> Replay:
+    """Replays portions with these recipes; what is large is in the blobs."""
+    one = _One(book, blobs, strict=strict)
     return lambda portion: [one.replayed(values) for _, values in portion]
 
 
 class _One:
     """Replays one run after the other."""
 
-    def __init__(self, book: Book, *, strict: bool) -> None:
+    def __init__(self, book: Book, blobs: FileBlobs | None, *, strict: bool) -> None:
         self._book = book
+        self._blobs = blobs
         self._strict = strict
         self._decode = AvroCodec().decode
         self._watch = Watchdog()
@@ -51,6 +54,9 @@ class _One:
     def replayed(self, values: Sequence[bytes]) -> Replayed:
         """How it went; whatever the code does, the next run can be replayed after it."""
         events = tuple(map(self._decode, values))
+        if self._blobs is not None:
+            read = self._blobs.read
+            events = tuple(completed(event, read) for event in events)
         started = events[0]
         if isinstance(started, RunStarted):
             stuck = self._stuck[started.recipe, started.version]

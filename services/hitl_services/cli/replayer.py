@@ -22,7 +22,7 @@ from hitl_services.cli.replay_results import Results, said
 from hitl_services.cli.replay_work import Portion, portions
 from hitl_services.cli.screen import Screen
 from hitl_services.cli.settings import Settings
-from hitl_services.cli.store import Store
+from hitl_services.cli.store import Store, blobs_of
 from hitl_services.failure import DIVERGED, DONE, one_line
 from hitl_services.modules import load_recipes
 from hitl_services.text import harmless_json
@@ -127,15 +127,15 @@ class _One:
     async def _replayed(
         self, asked: AsyncIterator[Portion], events: int, undo: ExitStack
     ) -> AsyncGenerator[list[Replayed]]:
-        jobs = self._asked.jobs
+        jobs, blobs = self._asked.jobs, blobs_of(self._settings)
         if jobs is None:
             jobs = 1 if events < ALONE_EVENTS_MAX else min(_processors(), JOBS_MAX)
         if jobs == 1:
-            work = replay_work.of_book(self._book, strict=self._asked.strict)
+            work = replay_work.of_book(self._book, strict=self._asked.strict, blobs=blobs)
             async for portion in asked:
                 yield work(portion)
             return
-        given = (self._settings.recipes, self._asked.strict)
+        given = (self._settings.recipes, self._asked.strict, blobs)
         workers = Workers(jobs, replay_work.prepare, given, replay_work.named)
         undo.callback(workers.close)
         async for answer in workers.answers(asked):

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from hitl_events.domain import canonical
 from hitl_events.domain.events import Event
+from hitl_events.domain.references import shown
 from hitl_events.projections.decisions import DecisionRow
 from hitl_events.projections.reviews import Review, StepBefore, open_reviews
 from hitl_services.cli.display import in_a_line, summary
@@ -30,7 +31,7 @@ def review_page(page: Review, width: int) -> Iterator[Line]:
     ]
     yield from _asked(page, width)
     yield ["  draft"]
-    draft = canonical.loads(page.draft)
+    draft = shown(page.draft)
     for line in summary(draft, width=_DRAFT_WIDTH, lines_max=_DRAFT_LINES_MAX):
         yield ["    ", line]
     yield []
@@ -106,4 +107,4 @@ def _told(each: StepBefore | DecisionRow) -> str:
     name = harmless(f"{each.kind} {each.step}")
     if each.output is None:
         return harmless(f"{name} failed: {each.error}: {each.message}")
-    return f"{name}: {in_a_line(canonical.loads(each.output), None)}"
+    return f"{name}: {in_a_line(shown(each.output), None)}"

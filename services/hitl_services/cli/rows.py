@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import field
 from typing import Any
 
-from hitl_events.domain import canonical
 from hitl_events.domain.events import Event, GatePaused, RunStarted
+from hitl_events.domain.references import shown
 from hitl_events.domain.values import gate_id, iso, value
 from hitl_events.ports import RunPosition
 from hitl_events.projections.runs import RunRow
@@ -45,7 +45,7 @@ class OpenGate:
             "expires_at": None if expires_at is None else iso(expires_at),
             "verdicts": list(paused.verdicts),
             "draft_digest": paused.draft_digest.hex(),
-            "draft": canonical.loads(paused.draft),
+            "draft": shown(paused.draft),
         }
 
 

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from hitl_events.domain.values import value
 from hitl_events.errors import InvalidInput
 from hitl_services.settings import (
+    blob_folder,
+    blob_limit,
     data_directory,
     log_settings,
     lookup,
@@ -45,6 +47,9 @@ class Settings:
 
     json: bool
     directory: Path
+    blobs: Path | None
+    """Where a cluster keeps what is large; the data directory has its own place for it."""
+    blob_limit: int
     cluster: KafkaSettings | None
     recipes: tuple[str, ...]
     token_keys: tuple[bytes, ...] = field(repr=False)
@@ -63,6 +68,8 @@ def settings(asked: Asked, environment: Mapping[str, str] | None = None) -> Sett
     return Settings(
         json=asked.json,
         directory=data_directory(look) if given is None else Path(given),
+        blobs=blob_folder(look),
+        blob_limit=blob_limit(look),
         cluster=_cluster(asked, look),
         recipes=split(asked.recipes) or recipe_modules(look),
         token_keys=token_keys(look),

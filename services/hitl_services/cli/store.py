@@ -18,11 +18,15 @@ from datetime import datetime
 from typing import Protocol, TypeAlias
 
 from hitl_events.adapters.avro import AvroCodec
+from hitl_events.adapters.blobs import FileBlobs
 from hitl_events.adapters.directory import DataDirectory
 from hitl_events.adapters.sqlite import SqliteLog
+from hitl_events.audit.blobs import BlobCheck
+from hitl_events.audit.report import Problems
 from hitl_events.domain.events import Event, GatePaused, RunStarted
 from hitl_events.domain.evolve import fold
 from hitl_events.domain.outcome import Outcome
+from hitl_events.domain.references import Read, completed
 from hitl_events.domain.token import KEY_BYTES_MIN, TokenKeys
 from hitl_events.domain.values import RunId, value
 from hitl_events.errors import CorruptLog, InvalidInput, LogUnavailable, UnknownRun
@@ -91,8 +95,17 @@ class ReadLog(Protocol):
 class Store:
     """Runs by key, their events decoded; tokens for the holder of the key."""
 
-    def __init__(self, log: ReadLog, keys: TokenKeys | None, *, place: str, empty: bool) -> None:
+    def __init__(
+        self,
+        log: ReadLog,
+        keys: TokenKeys | None,
+        *,
+        place: str,
+        empty: bool,
+        blobs: FileBlobs | None = None,
+    ) -> None:
         self.log = log
+        self.blobs = blobs
         self.codec = AvroCodec()
         self.keys = keys
         self.place = place
@@ -109,9 +122,16 @@ class Store:
             raise UnknownRun(run_id)
         return self.decoded(values)
 
+    @property
+    def read_blob(self) -> Read | None:
+        """What is kept under a digest; None: there is no blob store."""
+        return None if self.blobs is None else self.blobs.read
+
     def decoded(self, values: Sequence[bytes]) -> tuple[Event, ...]:
-        """The events of stored values."""
-        return tuple(map(self.codec.decode, values))
+        """The events of stored values, with all their data that is there."""
+        events = map(self.codec.decode, values)
+        blobs = self.blobs
+        return tuple(events if blobs is None else (completed(each, blobs.read) for each in events))
 
     async def positions(
         self, statuses: Collection[str] | None = None
@@ -193,6 +213,19 @@ def embedded_log(settings: Settings, *, must_exist: bool = False) -> Generator[S
         yield log
     finally:
         log.close()
+
+
+def blobs_of(settings: Settings) -> FileBlobs | None:
+    """Where what is large is kept; None: nowhere that is known here."""
+    if settings.cluster is None:
+        return FileBlobs(DataDirectory(settings.directory).blobs_path)
+    return None if settings.blobs is None else FileBlobs(settings.blobs)
+
+
+def checking(settings: Settings, problems: Problems) -> BlobCheck:
+    """A codec that takes down what is wrong with the blobs of what it decodes."""
+    blobs = blobs_of(settings)
+    return BlobCheck(AvroCodec(), None if blobs is None else blobs.read, problems)
 
 
 def token_keys(settings: Settings, *, needed: bool = False) -> TokenKeys | None:

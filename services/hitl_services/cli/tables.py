@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from hitl_events.domain import canonical
+from hitl_events.domain.references import shown
 from hitl_events.projections.runs import RunRow
 from hitl_services.cli.display import summary
 from hitl_services.cli.pages import STYLES
@@ -49,7 +49,7 @@ def pending_page(gates: Sequence[OpenGate], now: datetime, width: int) -> Iterat
     yield [(laid_out(head, widths), "bold")]
     for gate, row in zip(gates, rows, strict=True):
         yield [(laid_out(row, widths), STYLES["pending"])]
-        draft = canonical.loads(gate.paused.draft)
+        draft = shown(gate.paused.draft)
         if draft is not None:
             for line in summary(draft, width=width - len(_INDENT), lines_max=DRAFT_LINES_MAX):
                 yield [_INDENT, line]

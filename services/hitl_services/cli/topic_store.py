@@ -15,7 +15,7 @@ from hitl_events.errors import UnknownRun
 from hitl_services.cli.progress import progress
 from hitl_services.cli.screen import Screen
 from hitl_services.cli.settings import Settings
-from hitl_services.cli.store import Place, Store, token_keys
+from hitl_services.cli.store import Place, Store, blobs_of, token_keys
 
 _ENDS = frozenset({"RunCompleted", "RunFailed", "RunCancelled"})
 """After one of these come at most refusals."""
@@ -52,7 +52,9 @@ def folded(
     spool = asyncio.run(_filled(screen, cluster, named))
     try:
         place = f"{cluster.prefix}.events on {','.join(cluster.bootstrap)}"
-        yield TopicStore(spool, token_keys(settings), place=place, empty=False)
+        yield TopicStore(
+            spool, token_keys(settings), place=place, empty=False, blobs=blobs_of(settings)
+        )
     finally:
         spool.close()
 

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from hitl_events.adapters.avro import AvroCodec
 from hitl_events.adapters.kafka.partitioning import partition_of
 from hitl_events.adapters.kafka.reader import Reader
 from hitl_events.adapters.kafka.records import Place, Stored
@@ -18,6 +17,7 @@ from hitl_events.client.spool import is_of, run_id_of
 from hitl_events.client.topic import EventTopic, Span
 from hitl_events.domain.values import RUN_ID, value
 from hitl_services.cli.checkpoint_files import CheckpointFile
+from hitl_services.cli.settings import Settings
 from hitl_services.cli.shares import (
     PlacedProblems,
     ShareReport,
@@ -27,6 +27,7 @@ from hitl_services.cli.shares import (
     share_report,
     tell_heads,
 )
+from hitl_services.cli.store import checking
 
 
 @value
@@ -37,6 +38,7 @@ class TopicShare:
     no topic that lives as long as they do. A checkpoint knows.
     """
 
+    settings: Settings
     cluster: KafkaSettings
     count: int
     spans: Mapping[Place, Span]
@@ -89,7 +91,8 @@ class _PlaceCheck:
         self._count = share.count
         self._named = share.named
         self._problems = PlacedProblems()
-        self.chains = ChainCheck(AvroCodec(), self._problems, expected=expected)
+        codec = checking(share.settings, self._problems)
+        self.chains = ChainCheck(codec, self._problems, expected=expected)
 
     async def read(self, topic: EventTopic, tell: Tell) -> TopicReport:
         """What is found in all of it; records that are no events are told with their partition."""

@@ -168,6 +168,7 @@ def _topic(
     count, spans = asyncio.run(spans_of(settings.cluster, run_ids))
     offsets = sum(end - start for start, end in spans.values())
     whole = TopicShare(
+        settings=settings,
         cluster=settings.cluster,
         count=count,
         spans=spans,

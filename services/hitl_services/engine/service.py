@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
+from hitl_events.adapters.blobs import FileBlobs
 from hitl_events.adapters.inbound.registry import HttpRegistry
 from hitl_events.adapters.kafka.settings import KafkaSettings
 from hitl_events.adapters.kafka.trouble import quiet_driver
@@ -50,6 +51,8 @@ class Plan:
     registry: HttpRegistry | None
     ended_keep: timedelta
     session: timedelta
+    blobs: FileBlobs | None
+    blob_limit: int
 
 
 class OpenCluster(Protocol):
@@ -75,6 +78,9 @@ def _prepare(look: Look, settings: ProcessSettings) -> Plan:
     if not recipes:
         raise InvalidInput("expected modules of recipes as HITL_RECIPES or --recipes, found none")
     keys = TokenKeys(settings.token_keys)
+    blobs = None if settings.blobs is None else FileBlobs(settings.blobs)
+    if blobs is not None:
+        blobs.check()
     return Plan(
         kafka=kafka,
         recipes=recipes,
@@ -82,6 +88,8 @@ def _prepare(look: Look, settings: ProcessSettings) -> Plan:
         registry=None if settings.registry is None else HttpRegistry(settings.registry),
         ended_keep=settings.ended_keep,
         session=settings.session,
+        blobs=blobs,
+        blob_limit=settings.blob_limit,
     )
 
 
@@ -108,5 +116,7 @@ def _open(plan: Plan, state_dir: Path, observer: Observers) -> AbstractAsyncCont
         ended_keep=plan.ended_keep,
         session_s=plan.session.total_seconds(),
         registry=plan.registry,
+        blobs=plan.blobs,
+        inline_bytes_max=plan.blob_limit,
     )
     return joining(member)

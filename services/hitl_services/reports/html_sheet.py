@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from hitl_events.domain.references import plain
 from hitl_events.domain.values import iso
 from hitl_events.projections.attempts import AttemptRow
 from hitl_events.projections.decisions import DecisionRow
@@ -90,7 +91,7 @@ def _told(entry: DecisionRow | AttemptRow, why: str) -> str:
     if entry.notes is not None:
         parts.append(escaped_lines(entry.notes))
     if entry.data is not None:
-        parts.append(f"<code>{escaped_json(entry.data)}</code>")
+        parts.append(f"<code>{escaped_json(plain(entry.data))}</code>")
     return "<br>".join(parts)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import cast
 
-from hitl_events.domain import canonical
+from hitl_events.domain.references import plain, shown
 from hitl_services.reports.markup import escaped, escaped_json, escaped_lines
 
 
@@ -24,13 +24,14 @@ def readable(held: object) -> str:
 
 def exact(data: bytes, title: str) -> str:
     """The recorded bytes, folded away: what a digest was taken of."""
-    return f"<details><summary>{title}</summary><pre>{escaped_json(data)}</pre></details>\n"
+    text = escaped_json(plain(data))
+    return f"<details><summary>{title}</summary><pre>{text}</pre></details>\n"
 
 
 def recorded(data: bytes) -> str:
     """Recorded JSON to read, and its bytes where they say more than that."""
     as_recorded = exact(data, "as recorded") if data[:1] in {b"{", b"["} else ""
-    return f"<div>{readable(canonical.loads(data))}</div>\n{as_recorded}"
+    return f"<div>{readable(shown(data))}</div>\n{as_recorded}"
 
 
 def _members(held: dict[str, object]) -> str:

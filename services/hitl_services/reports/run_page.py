@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from hitl_events.domain import canonical
+from hitl_events.domain import canonical, references
 from hitl_events.domain.events import Event, GatePaused, RunStarted, StepCompleted
 from hitl_events.domain.evolve import fold
 from hitl_events.domain.outcome import Outcome
@@ -131,7 +131,7 @@ def _gate(pause: PauseRow, shown: GatePaused, entries: Entries) -> Iterator[str]
     name = f"{escaped(pause.gate)}, round {pause.occurrence}"
     yield f'<div class="gate">\n<h4>{name} {_status(pause.status)}</h4>\n'
     yield _list(_asked(pause, shown))
-    yield f'<div class="draft">{readable(canonical.loads(shown.draft))}</div>\n'
+    yield f'<div class="draft">{readable(references.shown(shown.draft))}</div>\n'
     yield exact(shown.draft, "the draft as recorded, of which the digest was taken")
     yield from _entries(entries)
     yield "</div>\n"
@@ -157,7 +157,7 @@ def _asked(pause: PauseRow, shown: GatePaused) -> dict[str, str]:
         facts["deadline"] = f"{clock(pause.expires_at)}, then {then}"
     if shown.data_schema is not None:
         facts["data"] = exact(shown.data_schema, "the schema that it has to fit")
-    sound = "" if digest(shown.draft) == pause.draft_digest else _UNFIT
+    sound = "" if references.data_digest(shown.draft) == pause.draft_digest else _UNFIT
     facts["draft digest"] = f"<code>{pause.draft_digest.hex()}</code>{sound}"
     return facts
 

@@ -119,3 +119,34 @@ def test_secrets_are_known_and_not_shown() -> None:
     assert set(found.secrets) == {KEY, f"{KEY}1", *shown}
     assert KEY not in repr(found)
     assert "crt" not in repr(found)
+
+
+@pytest.mark.parametrize(
+    ("text", "folder"),
+    [("/srv/b", "/srv/b"), ("b", "b"), ("file:///srv/a%20b", "/srv/a b"), ("", None)],
+)
+def test_a_place_for_blobs_is_a_folder_or_its_url(text: str, folder: str | None) -> None:
+    """A path, or `file:///`; without one there is none."""
+    assert of(HITL_BLOBS=text).blobs == (None if folder is None else Path(folder))
+
+
+@pytest.mark.parametrize("text", ["s3://bucket/x", "file://host/x", "file:x://y", "a\0b"])
+def test_another_place_for_blobs_is_refused(text: str) -> None:
+    """One line, before anything is opened."""
+    with pytest.raises(InvalidInput, match="HITL_BLOBS"):
+        of(HITL_BLOBS=text)
+
+
+@pytest.mark.parametrize(
+    ("text", "limit"), [("", 262_144), ("1024", 1024), ("1k", 1024), ("880k", 901_120)]
+)
+def test_a_limit_of_blobs_is_bytes_or_kibibytes(text: str, limit: int) -> None:
+    """256 KiB unless somebody says otherwise."""
+    assert of(HITL_BLOB_LIMIT=text).blob_limit == limit
+
+
+@pytest.mark.parametrize("text", ["0", "1023", "881k", "-1", "1M", "k", "1 k", "99999999"])
+def test_a_limit_that_makes_no_sense_is_refused(text: str) -> None:
+    """Neither a file for each word nor an event that no topic takes."""
+    with pytest.raises(InvalidInput, match="1024 to 901120 bytes as HITL_BLOB_LIMIT"):
+        of(HITL_BLOB_LIMIT=text)

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from hitl_events.adapters.memory import MemoryLog
+from hitl_events.adapters.memory import MemoryBlobs, MemoryLog
+from hitl_events.domain.references import Reference
 from hitl_events.domain.values import RunId
 from hitl_events.ports import (
     Answer,
@@ -20,6 +21,7 @@ from hitl_events.ports import (
 )
 from hitl_events.testing import (
     BrokenPromise,
+    check_blobs,
     check_dead_letters,
     check_event_log,
     check_intake,
@@ -118,6 +120,30 @@ class Storage(MemoryStorage):
         log = await super().open()
         log.__class__ = self._broken
         return log
+
+
+class ForgetsBlobs(MemoryBlobs):
+    async def put(self, reference: Reference, data: bytes) -> None:
+        """Nothing is kept."""
+
+
+class TakesAnyBlob(MemoryBlobs):
+    async def put(self, reference: Reference, data: bytes) -> None:
+        self.held[reference.digest] = data
+
+
+class CutsBlobs(MemoryBlobs):
+    async def get(self, reference: Reference) -> bytes | None:
+        return (await super().get(reference) or b"")[:-1] or None
+
+
+@pytest.mark.parametrize("broken", [ForgetsBlobs, TakesAnyBlob, CutsBlobs])
+async def test_a_broken_blob_store_is_found_out(broken: type[MemoryBlobs]) -> None:
+    """The check fails, and says what was expected."""
+    blobs = broken()
+
+    with pytest.raises(BrokenPromise, match="expected"):
+        await check_blobs(lambda: blobs)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,69 @@
+"""What is too large for an event, on a cluster: a folder that engines and readers share."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from tests.acceptance.console import Console
+from tests.integration.stand_in import engine
+
+TITLE = "clause " * 500
+
+
+def _files(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
+def test_engines_and_readers_share_a_folder(console: Console) -> None:
+    """Two engines, one after the other: drafts are read where they were not written."""
+    folder = console.folder / "shared"
+    console.environment |= {
+        "HITL_STATE_DIR": str(console.folder / "state"),
+        "HITL_BLOBS": folder.as_uri(),
+        "HITL_BLOB_LIMIT": "1k",
+    }
+    given = json.dumps({"title": TITLE})
+    with engine(console):
+        paused = console.json("run", "policy", "--run-id", "r-1", "--input", given)
+    console.environment["HITL_STATE_DIR"] = str(console.folder / "other")
+    with engine(console):
+        decided = console.json("decide", paused["token"], "approve")
+
+    desk = console.folder / "desk"
+    exported = console.hitl("export", "-o", "audit.jsonl")
+    verified = console.hitl("verify", "audit.jsonl")
+    whole = console.hitl("verify")
+    del console.environment["HITL_KAFKA_BOOTSTRAP"]
+    imported = console.hitl("import", "audit.jsonl", "--dir", str(desk))
+    at_the_desk = console.json("show", "r-1", "--dir", str(desk))
+
+    assert _files(folder) != []
+    assert TITLE in json.dumps(paused["artefact"]["gates"])
+    assert decided["status"] == "ok"
+    assert [said.code for said in (exported, verified, whole, imported)] == [0, 0, 0, 0]
+    assert at_the_desk["artefact"] == decided["artefact"]
+
+
+def test_verify_of_a_topic_names_what_is_missing(console: Console) -> None:
+    """A blob that is gone, and a folder that nobody names: exit 4, by run and seq."""
+    folder = console.folder / "shared"
+    console.environment |= {
+        "HITL_STATE_DIR": str(console.folder / "state"),
+        "HITL_BLOBS": str(folder),
+        "HITL_BLOB_LIMIT": "1k",
+    }
+    with engine(console):
+        given = json.dumps({"title": TITLE})
+        console.json("run", "policy", "--run-id", "r-1", "--input", given)
+    for path in _files(folder):
+        path.unlink()
+
+    missing = console.hitl("verify", "--json")
+    del console.environment["HITL_BLOBS"]
+    nowhere = console.hitl("verify", "--json")
+
+    assert (missing.code, nowhere.code) == (4, 4)
+    problems = json.loads(missing.out)["errors"]
+    assert {(each["run_id"], each["seq"]) for each in problems} == {("r-1", 2), ("r-1", 3)}
+    assert "HITL_BLOBS names it" in json.loads(nowhere.out)["errors"][0]["problem"]
