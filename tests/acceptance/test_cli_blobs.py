@@ -39,7 +39,8 @@ def recorded(tmp_path: Path) -> Path:
     return tmp_path / "data"
 
 
-def _blob(place: Path, mark: str) -> Path:
+def blob_of(place: Path, mark: str) -> Path:
+    """The file of the draft with that mark."""
     found = [
         path
         for path in (place / "blobs").rglob("*")
@@ -88,7 +89,7 @@ def test_verify_finds_what_became_of_a_blob(
     recorded: Path, capsys: pytest.CaptureFixture[str], change: str
 ) -> None:
     """Each event that names it is named, by run and seq; the other run is sound."""
-    path = _blob(recorded, "one")
+    path = blob_of(recorded, "one")
     data = path.read_bytes()
     path.unlink()
     match change:
@@ -110,7 +111,7 @@ def test_verify_finds_any_changed_byte_of_a_blob(
     recorded: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A hundred random changes, all found, by run and seq."""
-    path, chance = _blob(recorded, "two"), random.Random(11)
+    path, chance = blob_of(recorded, "two"), random.Random(11)
     data = path.read_bytes()
     found: list[Any] = []
     for _ in range(100):
@@ -220,7 +221,7 @@ def test_a_missing_blob_is_missing_in_the_file_as_well(
     recorded: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """An export of a damaged store does not hide it, and holds all the rest."""
-    _blob(recorded, "one").unlink()
+    blob_of(recorded, "one").unlink()
     file = tmp_path / "audit.jsonl"
 
     exported = main(["export", "-o", str(file), "--dir", str(recorded)])
@@ -233,7 +234,7 @@ def test_a_missing_blob_is_missing_in_the_file_as_well(
 
 def test_reading_goes_on_without_a_blob(recorded: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """What is missing is shown by its digest; nobody else's list ends over it."""
-    path = _blob(recorded, "one")
+    path = blob_of(recorded, "one")
     path.unlink()
 
     code, shown = _hitl(capsys, recorded, "show", "one")
@@ -242,6 +243,20 @@ def test_reading_goes_on_without_a_blob(recorded: Path, capsys: pytest.CaptureFi
     assert (code, listed) == (0, [0, 0, 0])
     draft = shown["artefact"]["gates"]["review"]["draft"]
     assert draft["sha256"] == path.name
+
+
+def test_a_page_without_a_blob_says_what_is_known(
+    recorded: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A draft that is missing stands there by its digest, which is still that of the draft."""
+    path, page = blob_of(recorded, "one"), tmp_path / "page.html"
+    path.unlink()
+
+    code = main(["export", "one", "--format", "html", "-o", str(page), "--dir", str(recorded)])
+
+    assert code == 0, capsys.readouterr().err
+    assert path.name in page.read_text(encoding="utf-8")
+    assert "another digest" not in page.read_text(encoding="utf-8")
 
 
 RECIPES = str(Path(__file__).with_name("blob_child.py"))
@@ -273,7 +288,7 @@ def test_a_read_model_does_not_depend_on_blobs(
 ) -> None:
     """It is folded from the events alone: the same with and without the data (P8)."""
     main(["rebuild", "--dir", str(recorded)])
-    _blob(recorded, "one").unlink()
+    blob_of(recorded, "one").unlink()
     capsys.readouterr()
 
     compared = _hitl(capsys, recorded, "rebuild", "--check")

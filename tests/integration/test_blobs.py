@@ -45,6 +45,42 @@ def test_engines_and_readers_share_a_folder(console: Console) -> None:
     assert at_the_desk["artefact"] == decided["artefact"]
 
 
+def test_a_read_model_and_an_archive_of_a_cluster(console: Console) -> None:
+    """Rows have the reference, lists the draft; the archive has all, and nothing without it."""
+    folder, model = console.folder / "shared", console.folder / "model.db"
+    console.environment |= {
+        "HITL_STATE_DIR": str(console.folder / "state"),
+        "HITL_BLOBS": str(folder),
+        "HITL_BLOB_LIMIT": "1k",
+        "HITL_READ_MODEL": f"sqlite:///{model}",
+    }
+    with engine(console):
+        for run_id in ("r-1", "r-2"):
+            given = json.dumps({"title": TITLE + run_id})
+            paused = console.json("run", "policy", "--run-id", run_id, "--input", given)
+        console.json("decide", paused["token"], "approve")
+    console.json("rebuild")
+    pending, from_topic = console.json("pending"), console.json("pending", "--from-topic")
+    compared = console.json("rebuild", "--check")
+    archived = console.json("archive", "--closed-before", "0s", "-o", "archive")
+    verified = console.json("verify", "--jobs", "3")
+    for path in _files(folder):
+        path.unlink()
+    again = console.json("rebuild", "--check")
+    missing = console.hitl("verify", "--jobs", "3", "--json")
+    refused = console.hitl("archive", "--closed-before", "0s", "-o", "other")
+    (file,) = _files(console.folder / "archive")
+    sound = console.json("verify", str(file))
+
+    assert TITLE in json.dumps(pending[0]["draft"])
+    assert pending == from_topic
+    assert [each["runs"] for each in archived["files"]] == [1]
+    assert (compared, again) == ({"runs": 2, "errors": []},) * 2
+    assert (verified["errors"], sound["errors"], sound["runs"]) == ([], [], 1)
+    assert (missing.code, refused.code, _files(console.folder / "other")) == (4, 4, [])
+    assert {each["run_id"] for each in missing.json["errors"]} == {"r-1", "r-2"}
+
+
 def test_verify_of_a_topic_names_what_is_missing(console: Console) -> None:
     """A blob that is gone, and a folder that nobody names: exit 4, by run and seq."""
     folder = console.folder / "shared"

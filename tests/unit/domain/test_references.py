@@ -9,6 +9,7 @@ from hitl_events.domain.events import DecisionReceived, DecisionRejected, Event
 from hitl_events.domain.references import (
     Reference,
     cut,
+    data_digest,
     filled,
     may_refer,
     reference_in,
@@ -48,6 +49,12 @@ def test_a_reference_has_one_form() -> None:
 
     assert spelt == b"\x01" + digest(b"null") + bytes(7) + b"\x04"
     assert reference_in(spelt) == reference_to(b"null")
+
+
+@pytest.mark.parametrize("data", [b"null", LONG])
+def test_data_and_its_reference_have_one_digest(data: bytes) -> None:
+    """That of the data, whichever of the two was recorded."""
+    assert data_digest(reference_to(data).spelt()) == data_digest(data) == digest(data)
 
 
 @by_event
