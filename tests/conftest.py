@@ -1,4 +1,4 @@
-"""Fixtures that any test may ask for, and how long an example of a property may take: as it does."""
+"""Fixtures that any test may ask for; an example of a property takes as long as it does."""
 
 from hypothesis import HealthCheck, settings
 
