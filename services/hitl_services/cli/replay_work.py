@@ -31,24 +31,27 @@ Replay: TypeAlias = Callable[[Portion], list[Replayed]]
 
 def prepare(recipes: Sequence[str], strict: bool, blobs: FileBlobs | None) -> Replay:
     """Load the recipes; what is given replays portions with them."""
-    return of_book(Book(load_recipes(recipes)), strict=strict, blobs=blobs)
+    # the watch lives as long as the process, which is for nothing else
+    return of_book(Book(load_recipes(recipes)), Watchdog(), strict=strict, blobs=blobs)
 
 
-def of_book(book: Book, *, strict: bool, blobs: FileBlobs | None = None) -> Replay:
+def of_book(book: Book, watch: Watchdog, *, strict: bool, blobs: FileBlobs | None = None) -> Replay:
     """Replays portions with these recipes; what is large is in the blobs."""
-    one = _One(book, blobs, strict=strict)
+    one = _One(book, watch, blobs, strict=strict)
     return lambda portion: [one.replayed(values) for _, values in portion]
 
 
 class _One:
     """Replays one run after the other."""
 
-    def __init__(self, book: Book, blobs: FileBlobs | None, *, strict: bool) -> None:
+    def __init__(
+        self, book: Book, watch: Watchdog, blobs: FileBlobs | None, *, strict: bool
+    ) -> None:
         self._book = book
         self._blobs = blobs
         self._strict = strict
         self._decode = AvroCodec().decode
-        self._watch = Watchdog()
+        self._watch = watch
         self._stuck: Counter[tuple[str, str]] = Counter()
 
     def replayed(self, values: Sequence[bytes]) -> Replayed:

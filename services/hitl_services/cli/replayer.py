@@ -14,6 +14,7 @@ from hitl_events.audit.replay import Replayed
 from hitl_events.domain.values import value
 from hitl_events.errors import InvalidInput
 from hitl_events.recipes.book import Book
+from hitl_events.runtime.watchdog import Watchdog
 from hitl_services.cli import replay_work
 from hitl_services.cli.files import Write, written
 from hitl_services.cli.opening import opened
@@ -131,7 +132,10 @@ class _One:
         if jobs is None:
             jobs = 1 if events < ALONE_EVENTS_MAX else min(_processors(), JOBS_MAX)
         if jobs == 1:
-            work = replay_work.of_book(self._book, strict=self._asked.strict, blobs=blobs)
+            watch = Watchdog()
+            undo.callback(watch.close)
+            strict = self._asked.strict
+            work = replay_work.of_book(self._book, watch, strict=strict, blobs=blobs)
             async for portion in asked:
                 yield work(portion)
             return
