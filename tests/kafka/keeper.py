@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 import time
 
 GRACE_S = 5.0
@@ -21,10 +22,11 @@ def main() -> None:
     for line in sys.stdin:
         (groups.add if line[0] == "+" else groups.discard)(int(line[1:]))
     groups = {group for group in groups if _sent(group, signal.SIGTERM)}
-    end_s = time.monotonic() + GRACE_S
+    end_s, pause = time.monotonic() + GRACE_S, threading.Event()
     while groups and time.monotonic() < end_s:
         groups = {group for group in groups if _sent(group, 0)}
-        time.sleep(LOOK_S)  # sleep: nobody tells an orphan's end to a process that is no parent
+        # nobody tells an orphan's end to a process that is no parent: it is looked for, in bounds
+        pause.wait(LOOK_S)
     for group in groups:
         _sent(group, signal.SIGKILL)
 
