@@ -8,10 +8,9 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.bulk import fill, samples
 from benchmarks.figures import Figure, rate
 from benchmarks.raw import RawReader
-from benchmarks.replay import values_in
+from benchmarks.replay import replayed_log
 from benchmarks.size import Size
 from hitl_events.adapters.directory import DataDirectory
 from hitl_events.adapters.sqlite import SqliteLog
@@ -23,10 +22,7 @@ EVENTS_PER_S = 150_000
 
 def measure(size: Size, folder: Path) -> list[Figure]:
     """Events exported a second by one process, from the log to a file."""
-    data = folder / "data"
-    told = samples(folder / "sample", count=min(64, size.replayed_runs), done=True)
-    fill(data, told, size.replayed_runs)
-    values = asyncio.run(values_in(data))
+    data, values = replayed_log(size, folder)
     reader = RawReader()
     exported: list[float] = []
     raw: list[float] = []

@@ -23,12 +23,17 @@ EVENTS_PER_S = 180_000
 SHARE_OF_RAW = 0.75
 
 
-def measure(size: Size, folder: Path) -> list[Figure]:
-    """Events verified a second by one process, from the file."""
+def replayed_log(size: Size, folder: Path) -> tuple[Path, list[bytes]]:
+    """A directory of finished runs, and the values of all their events."""
     data = folder / "data"
     told = samples(folder / "sample", count=min(64, size.replayed_runs), done=True)
     fill(data, told, size.replayed_runs)
-    values = asyncio.run(values_in(data))
+    return data, asyncio.run(values_in(data))
+
+
+def measure(size: Size, folder: Path) -> list[Figure]:
+    """Events verified a second by one process, from the file."""
+    data, values = replayed_log(size, folder)
     reader = RawReader()
     verified: list[float] = []
     raw: list[float] = []
