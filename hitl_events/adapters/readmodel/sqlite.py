@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from hitl_events.adapters.readmodel.files import opening
 from hitl_events.adapters.readmodel.migrations import migrations
 from hitl_events.adapters.readmodel.upserts import upsert
-from hitl_events.adapters.sqlite.file import BUSY_WAIT_S, LogFile
+from hitl_events.adapters.sqlite.file import LogFile, connect
 from hitl_events.adapters.trouble import translated, unavailable
 from hitl_events.errors import HitlError, LogUnavailable
 from hitl_events.projections.tables import Plain, Table
@@ -104,7 +102,7 @@ def check_ours(path: Path) -> None:
 
 def _application(path: Path) -> int | None:
     """Whose database it is, by SQLite itself; None for what is no database."""
-    with suppress(sqlite3.Error), closing(_connect(path, "ro")) as connection:
+    with suppress(sqlite3.Error, HitlError), closing(connect(path, "mode=ro")) as connection:
         return int(connection.execute("PRAGMA application_id").fetchone()[0])
     return None
 
@@ -124,10 +122,7 @@ def _opened(path: Path, *, writable: bool) -> SqliteDatabase:
         stat = path.stat()
     except OSError as error:
         raise unavailable(path, error) from error
-    try:
-        connection = _connect(path, "rwc" if writable else "ro")
-    except sqlite3.Error as error:
-        raise translated(path, error) from error
+    connection = connect(path, "mode=rwc" if writable else "mode=ro", any_thread=True)
     try:
         problem = _prepared(connection, writable=writable)
         if problem is None:
@@ -137,13 +132,6 @@ def _opened(path: Path, *, writable: bool) -> SqliteDatabase:
         raise translated(path, error) from error
     connection.close()
     raise LogUnavailable(f"expected a read model in {path}, found that {problem}")
-
-
-def _connect(path: Path, mode: str) -> sqlite3.Connection:
-    uri = f"file:{quote(os.fsencode(path.absolute()))}?mode={mode}"
-    return sqlite3.connect(
-        uri, timeout=BUSY_WAIT_S, isolation_level=None, uri=True, check_same_thread=False
-    )
 
 
 def _prepared(connection: sqlite3.Connection, *, writable: bool) -> str | None:

@@ -122,7 +122,7 @@ def open_for_reading(directory: DataDirectory) -> LogFile:
 def _create(directory: DataDirectory) -> None:
     path = directory.log_path
     with directory.placed(path) as new:
-        connection = _connect(new, "mode=rw")
+        connection = connect(new, "mode=rw")
         try:
             schema.prepare(connection)
             (mode,) = connection.execute("PRAGMA journal_mode").fetchone()
@@ -144,7 +144,7 @@ def _empty(path: Path) -> LogFile:
 
 def _opened(path: Path, mode: str, *, writable: bool) -> LogFile:
     """The file, if it is a log of ours."""
-    connection = _connect(path, mode)
+    connection = connect(path, mode)
     try:
         problem = schema.problem(connection)
         if problem is None:
@@ -157,10 +157,17 @@ def _opened(path: Path, mode: str, *, writable: bool) -> LogFile:
     raise LogUnavailable(f"expected a log in {path}, found that {problem}")
 
 
-def _connect(path: Path, mode: str) -> sqlite3.Connection:
+def connect(path: Path, mode: str, *, any_thread: bool = False) -> sqlite3.Connection:
+    """In autocommit mode; `any_thread`: whoever has it sees to it that one uses it at a time."""
     uri = f"file:{quote(os.fsencode(path.absolute()))}?{mode}"
     try:
-        return sqlite3.connect(uri, timeout=BUSY_WAIT_S, isolation_level=None, uri=True)
+        return sqlite3.connect(
+            uri,
+            timeout=BUSY_WAIT_S,
+            isolation_level=None,
+            uri=True,
+            check_same_thread=not any_thread,
+        )
     except sqlite3.Error as error:
         raise translated(path, error) from error
 
