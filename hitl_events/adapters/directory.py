@@ -88,9 +88,9 @@ class DataDirectory:
             new.unlink(missing_ok=True)
             os.close(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
             yield new
-            _to_disk(new)
+            to_disk(new)
             new.rename(path)
-            _to_disk(self.path)
+            to_disk(self.path)
         except OSError as error:
             raise unavailable(path, error) from error
         finally:
@@ -107,7 +107,7 @@ def _is_name(path: Path | str) -> bool:
     return True
 
 
-def _to_disk(path: Path) -> None:
+def to_disk(path: Path) -> None:
     """Force the file, or the names in the folder, to the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:

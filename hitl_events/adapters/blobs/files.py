@@ -11,6 +11,7 @@ import secrets
 from contextlib import suppress
 from pathlib import Path
 
+from hitl_events.adapters.directory import to_disk
 from hitl_events.adapters.trouble import unavailable
 from hitl_events.domain.references import Reference
 from hitl_events.errors import InvalidInput, LogUnavailable
@@ -44,7 +45,7 @@ class FileBlobs:
             if self.read(reference) != data:  # not there, or changed since
                 _place(path, data)
             # Also where it was there: whoever wrote it may have died right before this.
-            _to_disk(path.parent)
+            to_disk(path.parent)
         except OSError as error:
             self._made.clear()
             raise unavailable(path, error) from error
@@ -84,7 +85,7 @@ class FileBlobs:
             raise LogUnavailable(f"expected the folder {folder.parent}, found none: is it mounted?")
         with suppress(FileExistsError):
             folder.mkdir(mode=0o700)
-        _to_disk(folder.parent)
+        to_disk(folder.parent)
         self._made.add(folder)
 
 
@@ -100,12 +101,3 @@ def _place(path: Path, data: bytes) -> None:
     finally:
         with suppress(OSError):
             new.unlink()
-
-
-def _to_disk(folder: Path) -> None:
-    """Force the names in the folder to the disk."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -16,6 +16,7 @@ from typing import BinaryIO
 import zstandard
 
 from hitl_events.adapters.avro import AvroCodec
+from hitl_events.adapters.directory import to_disk
 from hitl_events.adapters.lock import exclusive
 from hitl_events.audit.blobs import BlobLines
 from hitl_events.audit.export import END_TYPE, End, export_line, spelt
@@ -123,7 +124,7 @@ class ArchiveFolder:
         _check(path, new.heads, root)
         name = f"{root.hex()}{ARCHIVE_ENDING}"
         path.rename(self.path / name)
-        _to_disk(self.path)
+        to_disk(self.path)
         self._know([(head.run_id, head.digest) for head in new.heads])
         return Archived(name=name, runs=len(new.heads), events=new.events)
 
@@ -182,11 +183,3 @@ def _check(path: Path, heads: Sequence[Head], root: bytes) -> None:
         about = f"run {where!r}: " if where else ""
         message = f"expected {len(heads)} sound runs to archive, found: {about}{first}"
         raise CorruptLog(f"the archive {quoted(str(path.parent))}", message)
-
-
-def _to_disk(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -66,7 +66,7 @@ async def test_folders_that_a_killed_process_made_are_put_on_disk(
     """That a folder is there does not say that its name would outlive a power cut."""
     await blobs.put(REFERENCE, DATA)
     synced: list[Path] = []
-    monkeypatch.setattr(files, "_to_disk", synced.append)
+    monkeypatch.setattr(files, "to_disk", synced.append)
 
     await FileBlobs(blobs.folder).put(REFERENCE, DATA)
 
