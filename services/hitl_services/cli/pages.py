@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
+from hitl_events.domain.artefact import latest_by_name
 from hitl_events.domain.diagnostics import Diagnostic
 from hitl_events.domain.outcome import Outcome
 from hitl_services.cli.display import in_a_line, summary
@@ -116,14 +117,17 @@ class OutcomePage:
         pauses = {
             entry.data["gate_id"]: entry for entry in outcome.trace if entry.kind == "run.paused"
         }
-        last = {entry.data["gate"]: entry.data["occurrence"] for entry in pauses.values()}
+        named = latest_by_name(
+            (entry.data["gate"], entry.data["occurrence"], gate_id)
+            for gate_id, entry in pauses.items()
+        )
+        names = {gate_id: name for name, gate_id in named.items()}
         for pending in outcome.diagnostics:
             if pending.code not in _TOLD_ELSEWHERE:
                 continue
             pause = pauses[pending.data["gate_id"]]
-            name, verdicts = pending.data["gate"], pause.data["verdicts"]
-            if pause.data["occurrence"] < last[name]:
-                name = f"{name}#{pause.data['occurrence']}"  # as it is called in the artefact
+            # as it is called in the artefact
+            name, verdicts = names[pending.data["gate_id"]], pause.data["verdicts"]
             since = datetime.fromisoformat(pause.at)
             expires_at = pause.data.get("expires_at")
             deadline = None if expires_at is None else datetime.fromisoformat(expires_at)

@@ -2,7 +2,9 @@
 
 from typing import Any
 
-from hitl_events import Run, recipe
+import pytest
+
+from hitl_events import Recipe, Run, recipe
 from hitl_events.engine.inputs import Wake
 from hitl_services.cli.pages import OutcomePage
 from tests.unit.world import RUN, World
@@ -11,6 +13,12 @@ from tests.unit.world import RUN, World
 @recipe("r", version="1")
 async def twins(run: Run, input: Any) -> Any:
     return await run.all(run.gate("g", draft="first"), run.gate("g", draft="second"))
+
+
+@recipe("r", version="1")
+async def swapped(run: Run, input: Any) -> Any:
+    first, second = run.gate("g", draft="first"), run.gate("g", draft="second")
+    return await run.all(second, first)
 
 
 @recipe("r", version="1")
@@ -28,9 +36,10 @@ def _about(lines: list[str], gate: str) -> str:
     return "\n".join(lines[start : start + 7])
 
 
-def test_gates_of_one_name_have_their_own_draft_and_token() -> None:
+@pytest.mark.parametrize("body", [twins, swapped], ids=["in order", "swapped"])
+def test_gates_of_one_name_have_their_own_draft_and_token(body: Recipe) -> None:
     """Two gates of one name that are open at once are shown as the two that they are."""
-    world = World(twins)
+    world = World(body)
     tokens = world.start("r").tokens
 
     shown = _page(world)
