@@ -28,7 +28,10 @@ def artefact_of(run: RunState) -> dict[str, Any]:
 
 
 def latest_by_name(found: Iterable[tuple[str, int, Any]]) -> dict[str, Any]:
-    """The latest under the bare name, earlier occurrences as `name#1`, `name#2`, ... beside it."""
+    """The latest under the bare name, earlier occurrences as `name#1`, `name#2`, ... beside it.
+
+    Nothing is lost where `name#1` is a name of its own: the earlier one has one more `#` then.
+    """
     by_name: dict[str, dict[int, Any]] = {}
     for name, occurrence, held in found:
         by_name.setdefault(name, {})[occurrence] = held
@@ -36,7 +39,10 @@ def latest_by_name(found: Iterable[tuple[str, int, Any]]) -> dict[str, Any]:
     for name, held in by_name.items():
         last = max(held)
         for occurrence in sorted(held):
-            shown[name if occurrence == last else f"{name}#{occurrence}"] = held[occurrence]
+            mark = "#"
+            while (earlier := f"{name}{mark}{occurrence}") in by_name or earlier in shown:
+                mark += "#"
+            shown[name if occurrence == last else earlier] = held[occurrence]
     return shown
 
 

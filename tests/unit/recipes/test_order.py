@@ -142,6 +142,27 @@ def test_steps_and_gates_count_apart() -> None:
     assert gates == {"x#1": "approved", "x": "denied"}
 
 
+def test_a_name_that_looks_like_an_earlier_use_hides_nothing() -> None:
+    """Where `x#1` is a name of its own, the first use of `x` stands beside it, with its token."""
+
+    @recipe("r", version="1")
+    async def body(run: Run, input: Any) -> Any:
+        for value, name in enumerate(("x", "x", "x#1")):
+            await run.step(echo, value, name=name)
+        await run.all(*(run.gate(name, draft=name) for name in ("x#1", "x", "x")))
+
+    world = World(body)
+    outcome = world.start("r")
+
+    assert outcome.artefact["steps"] == {"x##1": 0, "x": 1, "x#1": 2}
+    assert list(outcome.tokens) == ["x#1", "x##1", "x"]
+    assert {name: gate["draft"] for name, gate in outcome.artefact["gates"].items()} == {
+        "x#1": "x#1",
+        "x##1": "x",
+        "x": "x",
+    }
+
+
 def test_all_of_nothing_is_nothing() -> None:
     """`run.all()` gives an empty result at once."""
 
