@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator, Mapping
+from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
@@ -35,6 +38,43 @@ def _said(error: Any) -> str:
 @lru_cache(_SCHEMAS_CACHED)
 def _validator(schema: bytes) -> Any:
     # 60 ms of imports that only a gate with a data schema needs
-    from jsonschema import Draft202012Validator  # noqa: PLC0415 - see above
+    from jsonschema import Draft202012Validator, validators  # noqa: PLC0415 - see above
 
-    return Draft202012Validator(canonical.loads(schema))
+    usual = Draft202012Validator.VALIDATORS
+
+    def pattern(judge: Any, wanted: str, held: Any, around: Any) -> Iterator[Any]:
+        if _is_known(wanted):
+            yield from usual["pattern"](judge, wanted, held, around) or ()
+
+    def pattern_properties(
+        judge: Any, wanted: Mapping[str, Any], held: Any, around: Any
+    ) -> Iterator[Any]:
+        known = {name: part for name, part in wanted.items() if _is_known(name)}
+        yield from usual["patternProperties"](judge, known, held, around) or ()
+
+    def additional_properties(judge: Any, wanted: Any, held: Any, around: Any) -> Iterator[Any]:
+        if all(map(_is_known, around.get("patternProperties", ()))):
+            yield from usual["additionalProperties"](judge, wanted, held, around) or ()
+
+    def multiple_of(judge: Any, wanted: Any, held: Any, around: Any) -> Iterator[Any]:
+        # first as the numbers are written: in halves and quarters 0.29 is no multiple of 0.01
+        if not judge.is_type(held, "number") or Fraction(repr(held)) % Fraction(repr(wanted)):
+            yield from usual["multipleOf"](judge, wanted, held, around) or ()
+
+    keywords: dict[str, Any] = {
+        "pattern": pattern,
+        "patternProperties": pattern_properties,
+        "additionalProperties": additional_properties,
+        "multipleOf": multiple_of,
+    }
+    extend: Any = validators.extend  # pyright: ignore[reportUnknownMemberType]  # it has no types
+    return extend(Draft202012Validator, keywords)(canonical.loads(schema))
+
+
+def _is_known(pattern: str) -> bool:
+    """False for one of another dialect (pydantic's is that of Rust): there the type judges."""
+    try:
+        re.compile(pattern)
+    except re.error:
+        return False
+    return True

@@ -179,6 +179,36 @@ def test_a_refusal_of_data_does_not_quote_it() -> None:
     assert "s3cret" not in event.message
 
 
+@pytest.mark.parametrize(
+    ("schema", "data"),
+    [
+        (b'{"properties":{"x":{"pattern":"^\\\\p{L}+$"}}}', b'{"x":"Zo\xc3\xab"}'),
+        (
+            b'{"additionalProperties":false,"patternProperties":{"^\\\\p{L}+$":{}}}',
+            b'{"Zo\xc3\xab":1}',
+        ),
+        (b'{"properties":{"x":{"multipleOf":0.01}}}', b'{"x":0.29}'),
+    ],
+    ids=["a pattern of Rust", "one of keys", "a decimal"],
+)
+def test_a_schema_refuses_nothing_that_its_type_takes(schema: bytes, data: bytes) -> None:
+    """A pattern that Python does not read judges nothing, and decimals are as they are written."""
+    (event,) = ruled(run_of(paused(data_schema=schema)), decide(data=data))
+
+    assert isinstance(event, DecisionReceived)
+
+
+def test_a_schema_still_refuses_what_is_wrong_beside() -> None:
+    """Patterns that can be read, steps of decimals and strange names are held to."""
+    schema = b'{"additionalProperties":false,"patternProperties":{"^a$":{"multipleOf":0.01}}}'
+    run = run_of(paused(data_schema=schema))
+
+    assert [refusal(run, decide(data=data)).reason for data in (b'{"b":1}', b'{"a":0.295}')] == [
+        "invalid_data",
+        "invalid_data",
+    ]
+
+
 def test_after_a_hundred_refusals_the_run_takes_no_more() -> None:
     """The hundredth refusal is an event, the next a dead letter with the same reason and winner."""
     refused = [rejected(decision_id=f"r{at}") for at in range(REJECTED_PER_RUN_MAX - 1)]
