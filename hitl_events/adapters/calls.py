@@ -50,7 +50,8 @@ class Caller:
         user = _USER_DATA.get(name, "")
         if fields.get(user) is not None:
             try:
-                fields[user] = values.dump(fields[user])
+                # a decision's data as everybody else has to send it: as the gate's schema says
+                fields[user] = values.dump(fields[user], by_alias=name == "Decide")
             except NotSerialisable as error:
                 problem = f"expected JSON as {user!r}, found {error.problem} at {error.path}"
                 return self._refused(name, {}, problem)

@@ -67,8 +67,8 @@ def _validator(schema: bytes) -> Any:
         "additionalProperties": additional_properties,
         "multipleOf": multiple_of,
     }
-    extend: Any = validators.extend  # pyright: ignore[reportUnknownMemberType]  # it has no types
-    return extend(Draft202012Validator, keywords)(canonical.loads(schema))
+    untyped: Any = validators
+    return untyped.extend(Draft202012Validator, keywords)(canonical.loads(schema))
 
 
 def _is_known(pattern: str) -> bool:

@@ -44,7 +44,7 @@ _FIRST: dict[Any, bytes] = {dict: b"{", list: b"[", str: b'"'}
 _JSON_SCALARS = (str, int, float, bool, type(None))
 _ADAPTERS_CACHED = 4096
 _PROBLEMS_SHOWN = 5
-_WHOLE: dict[str, Any] = {"by_alias": False, "round_trip": True, "serialize_as_any": True}
+_WHOLE: dict[str, Any] = {"round_trip": True, "serialize_as_any": True}
 _AS_IT_IS = SchemaSerializer(core_schema.any_schema())
 _MASK = "**********"
 _Parameters: TypeAlias = tuple[
@@ -52,12 +52,15 @@ _Parameters: TypeAlias = tuple[
 ]
 
 
-def dump(value: Any) -> bytes:
-    """Canonical JSON of a user's value; `NotSerialisable` names the path of what is none."""
+def dump(value: Any, *, by_alias: bool = False) -> bytes:
+    """Canonical JSON of a user's value; `NotSerialisable` names the path of what is none.
+
+    `by_alias`: the fields of models under the names that they have in a JSON schema.
+    """
     try:
         return canonical.dumps(value)
     except NotSerialisable:
-        return canonical.dumps(_plain(value, "$", 0))
+        return canonical.dumps(_plain(value, "$", 0, by_alias=by_alias))
 
 
 def dump_arguments(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bytes:
@@ -181,7 +184,7 @@ def parameter_types(function: Callable[..., Any]) -> dict[str, Any]:
     return _hints(function)
 
 
-def _plain(value: Any, path: str, depth: int) -> Any:
+def _plain(value: Any, path: str, depth: int, *, by_alias: bool = False) -> Any:
     """Models, dataclasses and enums inside as JSON; `canonical` refuses what is left strange."""
     if depth > canonical.DEPTH_MAX:
         raise NotSerialisable(path, f"nesting deeper than {canonical.DEPTH_MAX} (or a cycle)")
@@ -189,18 +192,24 @@ def _plain(value: Any, path: str, depth: int) -> Any:
     if kind in _JSON_SCALARS:
         return value
     if kind is dict:
-        return {key: _plain(item, f"{path}.{key}", depth + 1) for key, item in value.items()}
+        return {
+            key: _plain(item, f"{path}.{key}", depth + 1, by_alias=by_alias)
+            for key, item in value.items()
+        }
     if kind is list or kind is tuple:
-        return [_plain(item, f"{path}[{index}]", depth + 1) for index, item in enumerate(value)]
+        return [
+            _plain(item, f"{path}[{index}]", depth + 1, by_alias=by_alias)
+            for index, item in enumerate(value)
+        ]
     if isinstance(value, Enum):
         return value.value
     is_dataclass = dataclasses.is_dataclass(value) and not isinstance(value, type)
     if isinstance(value, BaseModel) or is_dataclass:
         try:
             # whole: the fields of subclasses too; round_trip leaves computed fields out
-            plain = to_jsonable_python(value, **_WHOLE)
+            plain = to_jsonable_python(value, by_alias=by_alias, **_WHOLE)
             if _hides(plain):
-                _check_exact(_AS_IT_IS.to_python(value, **_WHOLE), path)
+                _check_exact(_AS_IT_IS.to_python(value, by_alias=by_alias, **_WHOLE), path)
             return plain
         except (PydanticSerializationError, ValueError) as error:
             raise NotSerialisable(path, f"a {type(value).__qualname__} with {error}") from None

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from pydantic import BaseModel, ConfigDict, Field
 
-from hitl_events import Retry, Run, current_step, recipe
+from hitl_events import Decision, Retry, Run, current_step, recipe
 from hitl_events.errors import LogUnavailable
 from hitl_events.runtime.executor import THREADS_MAX
 from tests.unit.runtime.conftest import Place
@@ -228,3 +229,27 @@ async def test_threads_are_bounded(place: Place) -> None:
 
     assert outcome.status == "ok"
     assert max(most) == THREADS_MAX
+
+
+class Sent(BaseModel):
+    """Data whose fields have other names in JSON."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    reference: str = Field(alias="ref")
+
+
+async def test_a_decision_may_bring_its_model(place: Place) -> None:
+    """The gate's own model as data fits the gate, also where its fields have aliases."""
+
+    @recipe("typed", version="1")
+    async def typed(run: Run, input: Any) -> Any:
+        made: Decision[Sent] = await run.gate("g", data=Sent)
+        return made.data and made.data.reference
+
+    async with place.open(typed) as runtime:
+        paused = await runtime.run("typed")
+        ended = await runtime.decide(paused.token or "", "approve", data=Sent(ref="L-7"))
+
+    assert ended.artefact["result"] == "L-7"
+    assert ended.artefact["gates"]["g"]["decision"]["data"] == {"ref": "L-7"}
