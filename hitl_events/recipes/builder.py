@@ -183,7 +183,9 @@ class Progress:
         elif isinstance(part, GatePart):
             await self._gate(node.name, part)
         else:
-            self._outputs[node.name] = await part.start(self._run, self.artefact())
+            output = await part.start(self._run, self.artefact())
+            self._steps.append((node.name, 1, output))  # or nobody after it could have it
+            self._outputs[node.name] = output
 
     async def _step(self, name: str, part: StepPart) -> Any:
         call = self._run.step(part.function, self.artefact(), name=name, **part.options)

@@ -48,6 +48,30 @@ def test_a_function_recipe_may_be_a_node() -> None:
     assert [node.kind for node in whole.plan().nodes] == ["step", "recipe", "step"]
 
 
+def test_what_a_recipe_gives_stands_under_its_name() -> None:
+    """Steps and gates after a recipe that is a node get its result in the artefact so far."""
+
+    @recipe("inner", version="1")
+    async def inner(run: Run, input: Any) -> Any:
+        return {"text": await run.step(answered, input["input"])}
+
+    def shout(artefact: dict[str, Any]) -> str:
+        text: str = artefact["steps"]["inner"]["text"]
+        return text.upper()
+
+    whole = (
+        Recipe("r", version="1")
+        .use(inner)
+        .use(hitl("g"), after="inner")
+        .step("shout", shout, after="g")
+    )
+    world = World(whole)
+    paused = world.start("r", "x")
+
+    assert paused.artefact["gates"]["g"]["draft"] == {"inner": {"text": "x!"}}
+    assert world.decide().artefact["result"] == "X!"
+
+
 def test_a_gate_may_follow_a_function_recipe() -> None:
     """`.use(gate)` opens it after the result, which is its draft, and gives it back if approved."""
 
