@@ -252,7 +252,7 @@ class Runtime:
         raise HitlError("expected a store that reads without waiting, found one that waits")
 
     def _outcome(self, events: Sequence[Event], standing: Standing) -> Outcome:
-        extra: list[Diagnostic] = []
+        extra = [_changed(seq, message) for seq, message in standing.changed]
         if standing.status == "paused" and self._local:
             extra.append(_missing_durability("warn"))
         elif standing.status == "running" and self._lacks_recipe(events[0]):
@@ -283,6 +283,15 @@ def _opened(path: Path | str | None, setting: Setting) -> tuple[OwnedLog, TokenK
 
 def _missing_durability(level: str) -> Diagnostic:
     return Diagnostic(level=level, code="adapter.missing_durability", message=_MISSING)
+
+
+def _changed(seq: int, message: str) -> Diagnostic:
+    return Diagnostic(
+        level="warn",
+        code="recipe.changed_arguments",
+        message=f"{message} from the code of now than at event {seq}; its output stays as recorded",
+        data={"at_seq": seq},
+    )
 
 
 def _single(group: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -37,19 +37,26 @@ _LEVELS = 5
 
 @value
 class Standing:
-    """Where a run stands: what most callers ask of its state, from whoever holds that anyway."""
+    """Where a run stands: what most callers ask of its state, from whoever holds that anyway.
+
+    `changed` are the steps whose arguments the code has changed since (seq, message), from whoever
+    has driven the run: the events alone can not tell.
+    """
 
     status: Status
     open: tuple[GatePaused, ...]
+    changed: Sequence[tuple[int, str]] = ()
 
 
 _new_standing = maker(Standing)
 
 
-def standing_of(run: RunState) -> Standing:
+def standing_of(run: RunState, changed: Sequence[tuple[int, str]] = ()) -> Standing:
     """Its status and open gates."""
     return _new_standing(
-        status=status(run), open=tuple([gate.paused for gate in run.pending.values()])
+        status=status(run),
+        open=tuple([gate.paused for gate in run.pending.values()]),
+        changed=changed,
     )
 
 

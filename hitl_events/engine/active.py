@@ -151,7 +151,7 @@ class ActiveRun:
         """Where it stands, if nothing goes on here until somebody decides, or ever; else None."""
         if self.running or self.state is None:
             return None
-        standing = standing_of(self.run)
+        standing = standing_of(self.run, self.driver.warnings if self.driver else ())
         return standing if self.left or standing.status != "running" else None
 
     def trim(self) -> None:

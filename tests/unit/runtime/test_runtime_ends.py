@@ -105,7 +105,7 @@ async def test_an_unknown_recipe_lists_those_there_are(place: Place) -> None:
 async def test_changed_arguments_block_under_strict_diagnostics(
     place: Place, *, strict: bool
 ) -> None:
-    """By default the recorded output is taken, under strict the run blocks."""
+    """By default the recorded output is taken and the outcome says so, under strict it blocks."""
 
     def made(argument: int) -> Any:
         @recipe("c", version="1")
@@ -121,10 +121,9 @@ async def test_changed_arguments_block_under_strict_diagnostics(
     async with place.open(made(2), diagnostics=diagnostics) as runtime:
         outcome = await runtime.decide(paused.token or "", "approve")
 
-    if strict:
-        assert [one.code for one in outcome.diagnostics] == ["recipe.changed_arguments"]
-    else:
-        assert outcome.artefact["result"] == "approve"
+    told = [(one.level, one.code, one.data["at_seq"]) for one in outcome.diagnostics]
+    assert told == [("error" if strict else "warn", "recipe.changed_arguments", 2)]
+    assert outcome.artefact["result"] == (None if strict else "approve")
 
 
 async def test_a_recipe_has_no_hand_on_the_runners_task(place: Place) -> None:
