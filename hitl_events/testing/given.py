@@ -111,11 +111,9 @@ class Scenario:
         self._caller = Caller(self._stage.keys, CountedIds(lambda: SEED), self.clock, "runtime")
         self._new: list[Event] = []
         self._answer: Answer | None = None
-        self._tokens: dict[str, str] = {}
         self.run_id = history[0].run_id or RUN_ID if history else RUN_ID
         if history:
             self._new = self._stage.load(history)
-            self._remember_tokens()
 
     # given
 
@@ -159,7 +157,6 @@ class Scenario:
         self._new, self._answer = [], None
         for happening in happenings:
             self._happen(happening)
-            self._remember_tokens()
         return self
 
     def _happen(self, happening: Happening) -> None:
@@ -227,26 +224,24 @@ class Scenario:
         self._new += events
 
     def _accepted(self) -> Scenario:
-        self._remember_tokens()
         answer = self._answer
         if answer is not None and answer.reason is not None:
             message = f"expected it to be accepted, found {answer.reason}: {answer.message}"
             raise AssertionError(message)
         return self
 
-    def _remember_tokens(self) -> None:
-        self._tokens |= self.outcome.tokens
-
     def _token(self, gate: str | None) -> str:
-        held = self.outcome.tokens
-        if gate is None and len(held) == 1:
-            return next(iter(held.values()))
-        token = self._tokens.get(gate or next(reversed(self._tokens), ""))
-        if token is None or (gate is None and len(held) > 1):
-            opened = ", ".join(held) or "none"
+        """Of the only open gate (of the last one, where none is), or of the one that is named."""
+        tokens = self._stage.tokens(self.run_id)
+        gates = self.outcome.artefact.get("gates", {})
+        opened = [name for name in tokens if gates[name]["status"] == "pending"]
+        if gate is None and len(opened) <= 1:
+            gate = next(iter([*opened, *reversed(tokens)]), None)
+        if gate not in tokens:
             wanted = "one open gate" if gate is None else f"gate {gate!r}"
-            raise AssertionError(f"expected {wanted}, found {opened}; name it with gate=")
-        return token
+            found = ", ".join(opened) or "none"
+            raise AssertionError(f"expected {wanted}, found {found}; name it with gate=")
+        return tokens[gate]
 
     def _asked(self, ended: Ended) -> StepStart:
         for start in self._stage.asked:

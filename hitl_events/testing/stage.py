@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from hitl_events.adapters.avro import AvroCodec
+from hitl_events.domain.artefact import latest_by_name
 from hitl_events.domain.events import Event, Source
 from hitl_events.domain.evolve import fold
 from hitl_events.domain.outcome import Outcome
@@ -156,3 +157,20 @@ class Stage:
     def outcome(self, run_id: RunId) -> Outcome:
         """The outcome, with the tokens of its open gates."""
         return Outcome(self.events(run_id), keys=self.keys)
+
+    def tokens(self, run_id: RunId) -> dict[str, str]:
+        """Name in the artefact -> token of each pause, open or not, in the order of the pauses.
+
+        Under the key of the stage, also where the history was recorded under another.
+        """
+        state = self.state(run_id)
+        if state is None:
+            return {}
+        pauses = ((*key, gate.paused.seq) for key, gate in state.gates.items())
+        named = sorted(latest_by_name(pauses).items(), key=lambda each: int(each[1]))
+        issued = ((name, self._issued(state, seq)) for name, seq in named)
+        return {name: token for name, token in issued if token is not None}
+
+    def _issued(self, state: RunState, seq: int) -> str | None:
+        started = state.started
+        return self.keys.issue(started.run_id, seq, started.seed, self.keys.kid)
