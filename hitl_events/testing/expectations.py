@@ -124,7 +124,11 @@ def check_events(expected: Sequence[Expected], found: Found) -> None:
 
 
 def check_facts(facts: Facts, found: Found) -> None:
-    """`AssertionError` for the first fact that does not hold."""
+    """`AssertionError` for the first fact that does not hold, `TypeError` for what is none."""
+    unknown = facts.keys() - Facts.__annotations__.keys()
+    if unknown:
+        wanted = ", ".join(Facts.__annotations__)
+        raise TypeError(f"expected facts of {wanted}; found {', '.join(sorted(unknown))}")
     for wanted, holds in _judged(facts, found):
         if not holds:
             _fail(wanted, str(found), found)

@@ -4,7 +4,17 @@ from datetime import timedelta
 
 import pytest
 
-from hitl_events import DecisionReceived, GatePaused, Outcome, Recipe, Retry, Run, StepError, recipe
+from hitl_events import (
+    DecisionReceived,
+    GatePaused,
+    Outcome,
+    Recipe,
+    Retry,
+    Run,
+    Runtime,
+    StepError,
+    recipe,
+)
 from hitl_events.domain.events import Event, StepFailed
 from hitl_events.testing import (
     cancellation,
@@ -232,3 +242,47 @@ def test_an_undo_is_a_step_of_its_own() -> None:
     given(undoing).started("tea").completed("write", "x").failed("publish", OSError("no")).then(
         asks_step="undo write"
     ).when(step_completed("write", undo=True)).then(completed="undone")
+
+
+@recipe("rounds", version="1")
+async def rounds(run: Run, request: str) -> str:
+    """Asks until it is approved."""
+    while (await run.gate("g")).verdict != "approve":
+        pass
+    return request
+
+
+def test_an_earlier_round_is_named_as_in_the_artefact() -> None:
+    """What a late decision on an earlier use of a gate gets can be seen: it is `name#1`."""
+    second = given(rounds).started("tea").decided("deny", decision_id="first").paused("g")
+
+    second.when(decision("approve", gate="g#1")).then(refused="token_used", winner="first")
+
+
+def test_a_blocked_run_takes_decisions() -> None:
+    """A history that the code does not fit still has gates that can be decided."""
+
+    @recipe("rounds", version="1")
+    async def changed(run: Run, request: str) -> str:
+        return request
+
+    recorded = given(rounds).started("tea").events
+
+    given(*recorded, recipe=changed).when(decision("approve")).then(
+        DecisionReceived, blocked="recipe.diverged"
+    )
+
+
+async def test_what_a_runtime_recorded_can_be_decided() -> None:
+    """A history has its gates under the key of the test, whatever key it was recorded with."""
+    async with Runtime.open(recipes=[rounds]) as runtime:
+        run_id = (await runtime.run(rounds, "tea")).run_id or ""
+        recorded = [event async for event in runtime.events(run_id)]
+
+    given(recorded, recipe=rounds).when(decision("approve")).then(completed="tea")
+
+
+def test_a_fact_that_is_none_is_not_passed_over() -> None:
+    """A misspelt fact would be a test that can not fail."""
+    with pytest.raises(TypeError, match="found complete"):
+        given(rounds).started("tea").then(complete="tea")  # type: ignore[call-arg]  # misspelt on purpose
