@@ -45,9 +45,13 @@ class Definition(Protocol):
 
     name: str
     version: str
-    input_type: Any
     step_defaults: StepDefaults
     undo_on: frozenset[str]
+
+    @property
+    def input_type(self) -> Any:
+        """The type of the input."""
+        ...
 
     def start(self, run: Run, input_: Any) -> Coroutine[Any, Any, Any]:
         """The coroutine of the body."""

@@ -44,7 +44,8 @@ class Recipe:
                 raise RecipeError(f"expected a recipe {what} of 1 to {most} characters")
         self.name = name
         self.version = version
-        self.input_type: Any = Any
+        self._input: Any = None
+        self._parameter = ""
         self.step_defaults = StepDefaults()
         self.undo_on: frozenset[str] = frozenset()
         self._function: BodyFunction | None = None
@@ -53,10 +54,20 @@ class Recipe:
         self._order: tuple[Node, ...] | None = None
         self._host: Host | None = None
 
-    def take_function(self, function: BodyFunction, input_type: Any) -> None:
-        """Be a function recipe (`@recipe`)."""
+    def take_function(self, function: BodyFunction, parameter: str) -> None:
+        """Be a function recipe (`@recipe`) whose input comes in as `parameter`."""
         self._function = function
-        self.input_type = input_type
+        self._parameter = parameter
+
+    @property
+    def input_type(self) -> Any:
+        """The type of the input; Any where none is named.
+
+        A function is asked when its recipe is used: its module may define the type below it.
+        """
+        if self._input is not None or self._function is None:
+            return Any if self._input is None else self._input
+        return values.parameter_types(self._function).get(self._parameter, Any)
 
     # building
 
@@ -128,7 +139,7 @@ class Recipe:
         """
         self._check_open()
         if input is not None:
-            self.input_type = input
+            self._input = input
         if undo_on is not None:
             strange = set(undo_on) - set(UNDO_ON)
             if strange or isinstance(undo_on, str):
@@ -258,7 +269,7 @@ def recipe(name: str, *, version: str) -> Callable[[BodyFunction], Recipe]:
             )
             raise RecipeError(message)
         handle = Recipe(name, version=version)
-        handle.take_function(function, values.parameter_types(function).get(parameters[1], Any))
+        handle.take_function(function, parameters[1])
         handle.__doc__ = function.__doc__
         return handle
 

@@ -10,9 +10,11 @@ import dataclasses
 import inspect
 import typing
 from collections.abc import Callable
+from contextlib import suppress
 from enum import Enum
 from functools import lru_cache
 from math import isfinite
+from types import SimpleNamespace
 from typing import Any, TypeAlias
 
 from pydantic import BaseModel, SecretBytes, SecretStr, TypeAdapter, ValidationError
@@ -44,6 +46,7 @@ _FIRST: dict[Any, bytes] = {dict: b"{", list: b"[", str: b'"'}
 _JSON_SCALARS = (str, int, float, bool, type(None))
 _ADAPTERS_CACHED = 4096
 _PROBLEMS_SHOWN = 5
+_UNRESOLVED = (NameError, TypeError, AttributeError, SyntaxError)
 _WHOLE: dict[str, Any] = {"round_trip": True, "serialize_as_any": True}
 _AS_IT_IS = SchemaSerializer(core_schema.any_schema())
 _MASK = "**********"
@@ -313,11 +316,22 @@ def _hints(function: Callable[..., Any]) -> dict[str, Any]:
 
 def _find_hints(function: Callable[..., Any]) -> dict[str, Any]:
     """Resolved annotations; those that can not be resolved count as not given."""
-    target = function if hasattr(function, "__annotations__") else type(function).__call__
+    target: Any = function if hasattr(function, "__annotations__") else type(function).__call__
     try:
         return typing.get_type_hints(target)
-    except (NameError, TypeError, AttributeError):
-        return {}
+    except _UNRESOLVED:
+        return _resolvable_hints(target)
+
+
+def _resolvable_hints(target: Any) -> dict[str, Any]:
+    """One by one: `Run` is often a name for type checkers alone, and the input's type is not."""
+    names = getattr(inspect.unwrap(target), "__globals__", {})
+    found: dict[str, Any] = {}
+    for name, annotation in getattr(target, "__annotations__", {}).items():
+        with suppress(*_UNRESOLVED):
+            alone = SimpleNamespace(__annotations__={name: annotation})
+            found |= typing.get_type_hints(alone, names)
+    return found
 
 
 _cached_hints = lru_cache(_ADAPTERS_CACHED)(_find_hints)
