@@ -61,3 +61,6 @@ INLINE_BYTES_MIN = 1024
 
 USER_BYTES_MAX = 880 * 1024
 """An event may have 900 KiB; what is not the user's (names, digests, header) stays under 20 KiB."""
+
+OPTIONS_BYTES_FREE = 12 * 1024
+"""Of these 20 KiB, for the data schema and the verdicts of a gate; more counts as its draft."""

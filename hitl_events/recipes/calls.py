@@ -15,6 +15,8 @@ from hitl_events.recipes import values
 from hitl_events.recipes.step import StepSpec
 
 VERDICT_CHARS_MAX = 64
+VERDICTS_MAX = 100
+"""A refusal names them all, in an event beside the 512 KiB that a decision may bring."""
 EXPIRES_IN_MAX = timedelta(days=36_500)
 """A century: a time beyond it is a mistake, and beyond year 9999 none at all."""
 
@@ -113,9 +115,17 @@ class GateCall(Call[_T]):
 
 
 class GateOptions:
-    """How a gate behaves, checked once."""
+    """How a gate behaves, checked once. `size_bytes` is what that takes of its event."""
 
-    __slots__ = ("data", "data_schema", "expires_in", "on_expiry", "pause_kind", "verdicts")
+    __slots__ = (
+        "data",
+        "data_schema",
+        "expires_in",
+        "on_expiry",
+        "pause_kind",
+        "size_bytes",
+        "verdicts",
+    )
 
     def __init__(
         self,
@@ -139,6 +149,9 @@ class GateOptions:
         self.pause_kind = kind
         self.on_expiry = on_expiry
         self.expires_in = None if expires_in is None else _wait_of(expires_in)
+        self.size_bytes = len(self.data_schema or b"") + sum(
+            len(verdict.encode()) for verdict in self.verdicts
+        )
 
 
 def options_of(
@@ -173,6 +186,9 @@ _cached_options = lru_cache(_OPTIONS_CACHED)(_make_options)
 def _check_verdicts(verdicts: tuple[object, ...], on_expiry: object) -> None:
     if not verdicts or len(set(verdicts)) != len(verdicts):
         raise RecipeError(f"expected one or more different verdicts, found {verdicts!r}")
+    if len(verdicts) > VERDICTS_MAX:
+        message = f"expected at most {VERDICTS_MAX} verdicts, found {len(verdicts)}"
+        raise RecipeError(f"{message}: let the gate's data say more")
     for verdict in verdicts if on_expiry is None else (*verdicts, on_expiry):
         fits = isinstance(verdict, str) and 1 <= len(verdict) <= VERDICT_CHARS_MAX
         if not fits or not is_unicode(str(verdict)):

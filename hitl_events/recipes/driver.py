@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
 from datetime import datetime
+from itertools import islice
 from typing import Any, Protocol
 
 from hitl_events.domain.events import (
@@ -38,6 +39,9 @@ from hitl_events.recipes.calls import Decision, GateCall, Signal, StepCall
 from hitl_events.recipes.endings import ending_of, same_end
 from hitl_events.recipes.run import Run, StepDefaults
 from hitl_events.recipes.step import StepSpec
+
+_NAMED_MAX = 100
+"""Of what a recipe waits for, in the sentence about a divergence: it is an event with 200 each."""
 
 
 class Definition(Protocol):
@@ -323,7 +327,9 @@ class Driver:
 
     def _waiting(self) -> str:
         if self.waits:
-            return " or ".join(said(key) for key in self.waits)
+            named = [said(key) for key in islice(self.waits, _NAMED_MAX)]
+            more = len(self.waits) - len(named)
+            return " or ".join([*named, f"one of {more} more"] if more else named)
         return type(self.ending).__name__ if self.ending else "nothing"
 
     def _diverged(

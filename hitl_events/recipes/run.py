@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from hitl_events.domain.reconcile import RECONCILE_PREFIX
-from hitl_events.domain.requests import USER_BYTES_MAX
+from hitl_events.domain.requests import OPTIONS_BYTES_FREE, USER_BYTES_MAX
 from hitl_events.domain.values import RunId
 from hitl_events.errors import NotSerialisable, RecipeError
 from hitl_events.recipes import values
@@ -140,8 +140,10 @@ class Run:
         if gate.startswith(RECONCILE_PREFIX):
             raise RecipeError(f"expected a gate name without {RECONCILE_PREFIX!r}, found {gate!r}")
         shown = values.dump(draft)
-        if len(shown) > USER_BYTES_MAX:
-            raise TooLarge("a draft", len(shown))
+        around_bytes = max(0, options.size_bytes - OPTIONS_BYTES_FREE)
+        if len(shown) + around_bytes > USER_BYTES_MAX:
+            what = "a draft" if not around_bytes else "a draft with its schema and verdicts"
+            raise TooLarge(what, len(shown) + around_bytes)
         return GateCall(("gate", gate, self._history.occurrence("gate", gate)), shown, options)
 
     def all(self, *items: Awaitable[Any]) -> AllCall:

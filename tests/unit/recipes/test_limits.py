@@ -4,13 +4,16 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from pydantic import BaseModel, Field
 
 from hitl_events import Run, recipe
+from hitl_events.adapters.avro import AvroCodec
 from hitl_events.domain.events import RunBlocked
 from hitl_events.domain.requests import EVENTS_PER_RUN_MAX
+from hitl_events.engine.inputs import Wake
 from hitl_events.recipes.recipe import Recipe
 from hitl_events.runtime.watchdog import Watchdog
-from tests.unit.world import World
+from tests.unit.world import RUN, World
 
 
 def echo(value: Any = None) -> Any:
@@ -269,3 +272,60 @@ def test_a_branch_that_never_began_is_no_warning() -> None:
 
     assert began == []
     assert _blocked(world).code == "recipe.foreign_await"
+
+
+EVENT_BYTES_MAX = 900 * 1024
+
+
+class Wide(BaseModel):
+    """Data with a schema of 400 KB."""
+
+    text: str = Field(default="", description="-" * 400_000)
+
+
+@pytest.mark.parametrize(("draft_bytes", "status"), [(100, "paused"), (880 * 1024 - 2, "error")])
+def test_a_gate_fits_into_one_event_with_its_schema(draft_bytes: int, status: str) -> None:
+    """A schema that takes more than its share leaves less for the draft: the run ends, visibly."""
+
+    @recipe("bad", version="1")
+    async def bad(run: Run, input: Any) -> Any:
+        await run.gate("g", draft="x" * draft_bytes, data=Wide)
+
+    world = _beside(bad)
+
+    assert world.outcome().status == status
+    assert all(len(AvroCodec().encode(event)) <= EVENT_BYTES_MAX for event in world.events())
+    if status == "error":
+        assert world.outcome().diagnostics[0].code == "output.too_large"
+
+
+def test_verdicts_are_bounded() -> None:
+    """A hundred verdicts are offered; more would be data."""
+
+    @recipe("bad", version="1")
+    async def bad(run: Run, input: Any) -> Any:
+        await run.gate("g", verdicts=tuple(map(str, range(input))))
+
+    for count, status in ((100, "paused"), (101, "error")):
+        assert World(bad).start("bad", count).status == status
+
+
+def test_what_a_divergence_names_is_bounded() -> None:
+    """Of a thousand steps that the code waits for the block names a hundred."""
+
+    @recipe("bad", version="1")
+    async def before(run: Run, input: Any) -> Any:
+        await run.gate("g")
+
+    @recipe("bad", version="1")
+    async def now(run: Run, input: Any) -> Any:
+        await run.all(*(run.step(echo, name="n" * 200) for _ in range(1000)))
+
+    world = World(before)
+    world.start("bad")
+    world.restart(now)
+    world.put(Wake(run_id=RUN))
+
+    blocked = _blocked(world)
+    assert (blocked.expected or "").endswith(" or one of 900 more")
+    assert len(AvroCodec().encode(blocked)) <= EVENT_BYTES_MAX
