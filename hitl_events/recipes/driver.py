@@ -267,9 +267,10 @@ class Driver:
             self.ending = self._then_ends  # a step that could not be undone is in the trace
             return
         ending = ending_of(result, error)
-        failed = isinstance(ending, RunFailed)
-        condition = "failed" if failed else "denied" if self._denied else "completed"
-        if condition in self._definition.undo_on and self._done:
+        undo_on = self._definition.undo_on
+        failed = isinstance(ending, RunFailed) and "failed" in undo_on
+        # a recipe may answer a denial with an error: it was denied all the same
+        if self._done and (failed or (self._denied and "denied" in undo_on)):
             self._undo_then(ending)
         else:
             self.ending = ending

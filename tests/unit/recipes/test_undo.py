@@ -102,6 +102,25 @@ def test_a_denied_run_is_undone_where_it_says_so(undo_on: tuple[str, ...]) -> No
     world.replayed()
 
 
+@pytest.mark.parametrize("undo_on", [("failed",), ("denied",), ("cancelled",)])
+def test_a_denial_that_the_recipe_raises_on_is_undone_as_either(undo_on: tuple[str, ...]) -> None:
+    """A run that ends with an error after its denial has failed and was denied, both."""
+
+    @recipe("r", version="1")
+    async def body(run: Run, input: Any) -> Any:
+        await run.step(charge, undo=refund)
+        if (await run.gate("g")).verdict == "deny":
+            raise ValueError("denied")
+
+    world = World(body.configure(undo_on=undo_on))
+    world.start("r")
+    outcome = world.decide("deny")
+
+    assert [name for name, _ in DONE] == ([] if undo_on == ("cancelled",) else ["refund"])
+    assert outcome.diagnostics[0].code == "recipe.failed"
+    world.replayed()
+
+
 def test_undo_by_hand() -> None:
     """`await run.undo()` takes back what is done so far, once."""
 
