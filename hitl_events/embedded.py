@@ -52,6 +52,10 @@ _LEFT = Diagnostic(
 _MISSING = (
     "the run paused on a process-local log: it is gone when this process ends; give Runtime a path"
 )
+_REFUSED = (
+    "expected a durable log under strict diagnostics, found a process-local one: nothing was run; "
+    "give Runtime a path"
+)
 
 
 @value
@@ -164,7 +168,7 @@ class Runtime:
         else:
             name, version = recipe, None
         if self._local and self._strict:
-            return Outcome(refusal=_missing_durability("error"))
+            return Outcome(refusal=_missing_durability("error", _REFUSED))
         given = {"recipe": name, "version": version, "input": input, "run_id": run_id}
         asked, named = self._caller.call("StartRun", given)
         return await self._settle(named, asked, decision=False)
@@ -254,7 +258,7 @@ class Runtime:
     def _outcome(self, events: Sequence[Event], standing: Standing) -> Outcome:
         extra = [_changed(seq, message) for seq, message in standing.changed]
         if standing.status == "paused" and self._local:
-            extra.append(_missing_durability("warn"))
+            extra.append(_missing_durability("warn", _MISSING))
         elif standing.status == "running" and self._lacks_recipe(events[0]):
             extra.append(_LEFT)
         return Outcome(events, keys=self._keys, extra=extra, standing=standing)
@@ -281,8 +285,8 @@ def _opened(path: Path | str | None, setting: Setting) -> tuple[OwnedLog, TokenK
     return log, setting.keys or TokenKeys([directory.token_key()])
 
 
-def _missing_durability(level: str) -> Diagnostic:
-    return Diagnostic(level=level, code="adapter.missing_durability", message=_MISSING)
+def _missing_durability(level: str, message: str) -> Diagnostic:
+    return Diagnostic(level=level, code="adapter.missing_durability", message=message)
 
 
 def _changed(seq: int, message: str) -> Diagnostic:

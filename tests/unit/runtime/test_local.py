@@ -59,6 +59,7 @@ async def test_strict_runs_nothing_on_a_local_log() -> None:
     assert [(one.level, one.code) for one in outcome.diagnostics] == [
         ("error", "adapter.missing_durability")
     ]
+    assert "nothing was run" in outcome.diagnostics[0].message
     assert (outcome.status, ran) == ("error", [])
 
 
