@@ -35,18 +35,20 @@ class Fields:
 
     def __init__(self, values: Mapping[str, Any], reason: Reason, packed: str = "") -> None:
         self._values = {name: value for name, value in values.items() if value is not None}
+        self._names = dict.fromkeys(values)
         self._reason: Reason = reason
         self._packed = packed
 
     def only(self, known: Collection[str]) -> None:
-        """Nothing is ignored: a misspelt field would be a decision that means something else."""
-        for name in self._values:
+        """Nothing is ignored, null neither: a misspelt field would mean something else."""
+        for name in self._names:
             if name not in known:
                 listed = ", ".join(known)
                 raise self._unfit(f"expected no fields but {listed}; found {shown(name)}")
 
     def either(self, name: str, alias: str) -> None:
         """A field that may be sent under another name, but not under both."""
+        self._names.pop(alias, None)
         if alias in self._values:
             if name in self._values:
                 raise self._unfit(f"expected {name!r} or {alias!r}, found both")

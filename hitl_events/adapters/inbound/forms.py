@@ -140,7 +140,9 @@ class Opener:
             )
         if isinstance(schema, str):
             raise Unfit("unknown_schema", schema)
-        fields = _whole(schema.read, value, FRAME_BYTES, "record of that schema")
+        read = _whole(schema.read, value, FRAME_BYTES, "record of that schema")
+        # a foreign schema has all its fields in every record: those it does not use are null
+        fields = {name: said for name, said in read.items() if said is not None}
         ours = schema.name.startswith(PREFIX)
         return Said(fields=fields, types=(schema.name,) if ours else ())
 
