@@ -21,18 +21,20 @@ from hitl_services.cli.progress import Spinner
 from hitl_services.cli.screen import Screen
 from hitl_services.cli.settings import Settings
 from hitl_services.cli.store import blobs_of, token_keys
+from hitl_services.durations import duration
 from hitl_services.failure import DONE, UNREACHABLE, one_line
 
 Make: TypeAlias = Callable[[Calls], Call]
 
 
-def wait_of(timeout_s: float | None, *, no_wait: bool) -> float | None:
-    """For how long `--timeout` and `--no-wait` say to wait; None: not at all."""
-    if no_wait and timeout_s is not None:
+def wait_of(timeout: str | None, *, no_wait: bool) -> float | None:
+    """For how long `--timeout` and `--no-wait` say to wait; None: it is not even asked."""
+    waited = None if timeout is None else duration(timeout, "--timeout")
+    if no_wait and waited is not None:
         raise InvalidInput("expected one of --timeout and --no-wait, found both")
     if no_wait:
         return None
-    return WAIT_S if timeout_s is None else timeout_s
+    return WAIT_S if waited is None else waited.total_seconds()
 
 
 def called(screen: Screen, settings: Settings, make: Make, wait_s: float | None) -> int:

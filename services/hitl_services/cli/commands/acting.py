@@ -159,9 +159,6 @@ def _on_cluster(settings: Settings, timeout: str | None, *, no_wait: bool) -> bo
 
 def _call(screen: Screen, settings: Settings, asked: tuple[str | None, bool], make: Make) -> int:
     from hitl_services.cli import calling
-    from hitl_services.durations import duration
 
     timeout, no_wait = asked
-    waited = None if timeout is None else duration(timeout, "--timeout")
-    wait_s = calling.wait_of(waited.total_seconds() if waited else None, no_wait=no_wait)
-    return calling.called(screen, settings, make, wait_s)
+    return calling.called(screen, settings, make, calling.wait_of(timeout, no_wait=no_wait))
