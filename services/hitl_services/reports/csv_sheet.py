@@ -1,13 +1,14 @@
 """Decisions as CSV (RFC 4180): a line for each decision or attempt, safe to open in a spreadsheet.
 
-A spreadsheet takes a cell that begins with `=` and some others for a formula, whoever wrote it.
-Such a cell gets an apostrophe in front, by which spreadsheets know a text.
+A spreadsheet takes a cell that begins with `=` and some others for a formula, whoever wrote it,
+also after blanks. Such a cell gets an apostrophe in front, by which spreadsheets know a text.
 """
 
 from __future__ import annotations
 
 import csv
 import io
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -46,8 +47,8 @@ COLUMNS = (
 )
 """What people read first, then what they need to find it in the events."""
 
-_FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
-"""ASCII, and the wide forms that some spreadsheets take for the same."""
+_SIGNS = frozenset("=+-@")
+_BREAKS = ("\t", "\r", "\n")
 
 
 class Csv:
@@ -70,7 +71,18 @@ class Csv:
 
 def safe_cell(text: str) -> str:
     """The text so that no spreadsheet computes it; most texts as they are."""
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    return f"'{text}" if text.startswith(_BREAKS) or _first_seen(text) in _SIGNS else text
+
+
+def _first_seen(text: str) -> str:
+    """The first character that is neither blank nor invisible: what is before it may be trimmed.
+
+    As ASCII where it has a wide or small form, which some spreadsheets take for the same.
+    """
+    for char in text:
+        if unicodedata.category(char)[0] not in "CZ":
+            return unicodedata.normalize("NFKC", char)
+    return ""
 
 
 def _text(held: Mapping[str, Any], name: str) -> str:

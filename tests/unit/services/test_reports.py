@@ -62,9 +62,11 @@ def test_every_field_of_an_entry_has_its_column() -> None:
         assert set(json.loads(line)) <= set(COLUMNS)
 
 
-@pytest.mark.parametrize("first", ["=", "+", "-", "@", "\t", "\r", "\n", "\uff1d"])
-def test_no_cell_begins_like_a_formula(first: str) -> None:
-    """Whoever opens the file in a spreadsheet computes nothing that a decider wrote."""
+@pytest.mark.parametrize("first", ["=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\ufe66"])
+@pytest.mark.parametrize("before", ["", "  ", "\u00a0", "\u2003", "\u200b", "\ufeff", "\0"])
+def test_no_cell_begins_like_a_formula(before: str, first: str) -> None:
+    """Whoever opens the file in a spreadsheet computes nothing, also not behind blanks."""
+    first = before + first if first.isprintable() else first
     report = _report(Csv(), _said(f'{first}cmd|"/c calc"!A0'))
 
     for row in csv.reader(io.StringIO(report, newline="")):
