@@ -20,6 +20,7 @@ from hitl_events import Run, Runtime, recipe
 from hitl_events.adapters.avro import AvroCodec
 from hitl_events.adapters.sqlite import SqliteLog
 from hitl_events.adapters.sqlite.blocks import pack, unpack
+from hitl_events.adapters.sqlite.schema import PAGE_BYTES
 from hitl_services.cli.main import main
 
 HITL = Path(sys.executable).with_name("hitl")
@@ -267,6 +268,8 @@ def test_a_chain_that_was_computed_anew_is_found_by_the_head(
         "UPDATE runs SET spans = (SELECT spans FROM runs WHERE run = 2) WHERE run = 1",
         "UPDATE runs SET spans = x'ff' WHERE run_id = 'one'",
         "UPDATE runs SET status = 77",
+        "UPDATE runs SET head = 'text' WHERE run_id = 'one'",
+        "UPDATE runs SET seq = 'text' WHERE run_id = 'one'",
         "DELETE FROM blocks WHERE first = (SELECT max(first) FROM blocks)",
         "DELETE FROM blocks WHERE first = 0",
         "UPDATE blocks SET data = x'0000' WHERE first = 0",
@@ -286,6 +289,25 @@ def test_changed_rows_are_found(
     disk.sql(statement)
 
     assert verify("--dir", disk.place)[0] in {BROKEN, UNREACHABLE}
+
+
+def test_an_index_that_finds_a_run_no_more_is_found(
+    recorded: Path, tmp_path: Path, verify: Callable[..., tuple[int, Any]]
+) -> None:
+    """A run whose events are whole, and which no command would give, is named."""
+    disk = Disk(recorded, tmp_path / "data")
+    with sqlite3.connect(disk.file) as connection:
+        of_index = "SELECT rootpage FROM sqlite_master WHERE name = 'sqlite_autoindex_runs_1'"
+        ((page,),) = connection.execute(of_index).fetchall()
+    connection.close()
+    whole = disk.file.read_bytes()
+    keys = (page - 1) * PAGE_BYTES + 3  # two bytes: how many there are
+    disk.file.write_bytes(whole[:keys] + b"\x00\x01" + whole[keys + 2 :])
+
+    code, report = verify("--dir", disk.place)
+
+    assert code == BROKEN
+    assert [each["run_id"] for each in report["errors"]] == ["two", "waiting"]
 
 
 def test_a_log_that_verifies_gives_the_same_export(

@@ -45,6 +45,9 @@ _DUE = "SELECT run_id FROM runs WHERE due_us <= ? ORDER BY due_us, run LIMIT ?"
 _NEXT_DUE = "SELECT min(due_us) FROM runs WHERE due_us IS NOT NULL"
 _PAGE = """SELECT run, run_id, seq, head, status, due_us, busy FROM runs
 WHERE run > ? ORDER BY run LIMIT ?"""
+_LOST_KEYS = """SELECT run, run_id FROM runs AS held NOT INDEXED
+WHERE (SELECT run FROM runs WHERE run_id = held.run_id) IS NOT held.run ORDER BY run"""
+"""A lookup by the key for each row: 1 us."""
 _SPANS_PAGE = "SELECT run, run_id, spans FROM runs WHERE run > ? ORDER BY run LIMIT ?"
 
 
@@ -82,6 +85,10 @@ class Runs:
         for page in self._chosen(_SPANS_PAGE, only):
             found = self._file.decoded("runs", page, _run_and_spans)
             yield [(run_id, sum(map(_sum_of, spans))) for run_id, spans in found]
+
+    async def lost_keys(self) -> Sequence[RunId]:
+        """Runs that the log has and does not find by their id: its index is damaged."""
+        return self._file.decoded("runs", self._file.rows(_LOST_KEYS), _second_as_run_id)
 
     async def runs_in_block(
         self, first: int, count: int | None = None
@@ -258,6 +265,8 @@ def _whole_run(row: Any) -> tuple[RunId, list[Span]]:
 
 def _position(row: Any) -> RunPosition:
     _, key, seq, head, status, due_us, busy = row
+    if type(seq) is not int or type(head) is not bytes:
+        raise TypeError(f"a run with the head {head!r} of event {seq!r}")
     return RunPosition(
         run_id=_run_id(key),
         seq=seq,

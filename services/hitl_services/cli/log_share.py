@@ -98,6 +98,9 @@ class LogShare:
         problems.at = _POSITIONS, 0
         its = None if self.share.of == 1 else self.share.has
         check.finish([each async for page in log.positions(its) for each in page])
+        if self.share.number == 0 and not problems:
+            for run_id in await log.lost_keys():
+                problems.add(run_id, 1, "expected to find the run by its id, found no way to it")
         if problems:
             return []
         sums = log.offset_sums(its)

@@ -153,9 +153,18 @@ class Store:
         async for piece in self.log.positions() if named is None else _one_piece(named):
             wanted = [each for each in piece if not open_only or each.status not in ENDED]
             for some in portions(wanted):
-                loaded = await self.log.load([position.run_id for position in some])
+                loaded = await self._loaded(some)
                 for position in some:
                     yield position.run_id, loaded[position.run_id]
+
+    async def _loaded(self, some: Sequence[RunPosition]) -> Mapping[RunId, Sequence[bytes]]:
+        """The record values of runs that are there."""
+        loaded = await self.log.load([position.run_id for position in some])
+        for position in some:
+            if position.run_id not in loaded:
+                problem = "expected to find the run by its id, found no way to it"
+                raise CorruptLog(f"run {position.run_id!r}", problem)
+        return loaded
 
     async def _positions_of(self, run_ids: Collection[str]) -> list[RunPosition]:
         wanted = set(run_ids)
@@ -172,7 +181,7 @@ class Store:
         """The open gates that are wanted, the longest waiting first, and how many there are."""
         found: list[Pause] = []
         async for piece in self.positions(_MAY_HAVE_GATES):
-            loaded = await self.log.load([position.run_id for position in piece])
+            loaded = await self._loaded(piece)
             for values in loaded.values():
                 found += filter(wanted.has, _open_of(self.decoded(values)))
             told(len(piece))
@@ -185,7 +194,7 @@ class Store:
         async for piece in self.positions(wanted.statuses):
             # Without a recipe to look for, only the last of them need be read.
             some = piece if wanted.recipe or not wanted.limit else piece[-wanted.limit :]
-            loaded = await self.log.load([position.run_id for position in some])
+            loaded = await self._loaded(some)
             rows = [self._row(position, loaded[position.run_id]) for position in some]
             kept.extend(row for row in rows if wanted.recipe in {None, row.recipe})
             told(len(piece))
