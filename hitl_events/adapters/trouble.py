@@ -32,6 +32,8 @@ _SQLITE_PROBLEMS = {
     sqlite3.SQLITE_LOCKED: "another process kept it locked: end the process that hangs on it",
     sqlite3.SQLITE_IOERR: "the disk failed or is full, nothing of this write was kept: check it",
 }
+SQLITE_ERRORS = (sqlite3.Error, UnicodeDecodeError)
+"""What SQLite's driver raises: the second where the error's own text quotes a damaged schema."""
 _UNREADABLE_TEXT = "Could not decode to UTF-8"
 
 
@@ -47,6 +49,8 @@ def translated(path: Path, error: Exception) -> HitlError:
         return InvalidInput("expected a number below 2^63, found a larger one")
     if isinstance(error, UnicodeEncodeError):
         return InvalidInput("expected text, found a lone surrogate, which is not valid Unicode")
+    if isinstance(error, UnicodeDecodeError):
+        return CorruptLog(str(path), "malformed database schema")
     # The upper bits of an extended code only say where in SQLite it happened.
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code == sqlite3.SQLITE_CORRUPT or _UNREADABLE_TEXT in str(error):

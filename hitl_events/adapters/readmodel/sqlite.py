@@ -12,7 +12,7 @@ from hitl_events.adapters.readmodel.files import opening
 from hitl_events.adapters.readmodel.migrations import migrations
 from hitl_events.adapters.readmodel.upserts import upsert
 from hitl_events.adapters.sqlite.file import LogFile, connect
-from hitl_events.adapters.trouble import translated, unavailable
+from hitl_events.adapters.trouble import SQLITE_ERRORS, translated, unavailable
 from hitl_events.errors import HitlError, LogUnavailable
 from hitl_events.projections.tables import Plain, Table
 
@@ -44,7 +44,7 @@ class SqliteDatabase(LogFile):
             cursor = self._connection.execute(sql, parameters)
             while rows := cursor.fetchmany(_PIECE_ROWS):
                 yield from rows
-        except sqlite3.Error as error:
+        except SQLITE_ERRORS as error:
             raise translated(self.path, error) from error
 
     @contextmanager
@@ -102,7 +102,7 @@ def check_ours(path: Path) -> None:
 
 def _application(path: Path) -> int | None:
     """Whose database it is, by SQLite itself; None for what is no database."""
-    with suppress(sqlite3.Error, HitlError), closing(connect(path, "mode=ro")) as connection:
+    with suppress(*SQLITE_ERRORS, HitlError), closing(connect(path, "mode=ro")) as connection:
         return int(connection.execute("PRAGMA application_id").fetchone()[0])
     return None
 
@@ -127,7 +127,7 @@ def _opened(path: Path, *, writable: bool) -> SqliteDatabase:
         problem = _prepared(connection, writable=writable)
         if problem is None:
             return SqliteDatabase(connection, path, (stat.st_dev, stat.st_ino))
-    except sqlite3.Error as error:
+    except SQLITE_ERRORS as error:
         connection.close()
         raise translated(path, error) from error
     connection.close()

@@ -13,7 +13,7 @@ from urllib.parse import quote
 from hitl_events.adapters.directory import DataDirectory
 from hitl_events.adapters.lock import exclusive
 from hitl_events.adapters.sqlite import schema
-from hitl_events.adapters.trouble import translated, unavailable
+from hitl_events.adapters.trouble import SQLITE_ERRORS, translated, unavailable
 from hitl_events.errors import CorruptLog, LogUnavailable
 
 BUSY_WAIT_S = 10.0
@@ -25,7 +25,7 @@ _WAL_PAGES = 4096
 _WAL_BYTES_KEPT = 64 * 1024 * 1024
 """What is left of a write-ahead log that one large import has blown up."""
 
-_PROBLEMS = (sqlite3.Error, OverflowError, UnicodeEncodeError)
+_PROBLEMS = (*SQLITE_ERRORS, OverflowError, UnicodeEncodeError)
 _T = TypeVar("_T")
 
 
@@ -150,7 +150,7 @@ def _opened(path: Path, mode: str, *, writable: bool) -> LogFile:
         if problem is None:
             _settle(connection, writable=writable)
             return LogFile(connection, path)
-    except sqlite3.Error as error:
+    except SQLITE_ERRORS as error:
         connection.close()
         raise translated(path, error) from error
     connection.close()

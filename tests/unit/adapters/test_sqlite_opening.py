@@ -102,6 +102,19 @@ def test_a_cut_file_is_corrupt(tmp_path: Path) -> None:
         SqliteLog.open(tmp_path)
 
 
+@pytest.mark.parametrize("opening", OPENINGS)
+def test_a_schema_that_is_no_text_is_corrupt(
+    tmp_path: Path, opening: Callable[[Path], object]
+) -> None:
+    """A table whose name was overwritten with noise is `CorruptLog`, with the path."""
+    SqliteLog.open(tmp_path).close()
+    log = tmp_path / "log.db"
+    log.write_bytes(log.read_bytes().replace(b"answersanswers", b"answer\x97answers"))
+
+    with pytest.raises(CorruptLog, match=r"log\.db.*malformed"):
+        opening(tmp_path)
+
+
 async def test_a_reader_creates_nothing(tmp_path: Path) -> None:
     """Where there is no log, a reader finds an empty one, and leaves no trace."""
     path = tmp_path / "data"
