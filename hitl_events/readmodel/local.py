@@ -12,6 +12,7 @@ from hitl_events.adapters.readmodel.database import Database
 from hitl_events.adapters.readmodel.model import ReadModel
 from hitl_events.adapters.readmodel.targets import Target
 from hitl_events.adapters.sqlite import SqliteLog
+from hitl_events.errors import ReadModelDiffers
 from hitl_events.readmodel.rebuilding import Told
 from hitl_events.runtime.projector import Projector
 
@@ -20,6 +21,8 @@ FILE = "read-model.db"
 _LAST = """SELECT places.next_offset, places.last_offset, events.value FROM places
 JOIN events ON events.run_id = places.last_run AND events.seq = places.last_seq
 WHERE places.partition = 0"""
+_NO_PLACE = """SELECT 1 FROM events
+WHERE NOT EXISTS (SELECT 1 FROM places WHERE partition = 0) LIMIT 1"""
 
 
 async def caught_up(log: SqliteLog, target: Target, told: Told) -> Database:
@@ -41,9 +44,15 @@ async def caught_up(log: SqliteLog, target: Target, told: Told) -> Database:
 
 
 async def _is_current(log: SqliteLog, database: Database) -> bool:
-    """Whether it ends with the last event of the log; it asks nobody and writes nothing."""
+    """Whether it ends with the last event of the log; it asks nobody and writes nothing.
+
+    One with events that does not know how far it is would fold them a second time.
+    """
     found = database.rows(_LAST)
-    if not found or found[0][0] != await log.end():
+    if not found and database.rows(_NO_PLACE):
+        raise ReadModelDiffers(0, 0)
+    end = await log.end()
+    if not found or found[0][:2] != (end, end - 1):
         return False
     _, last_offset, value = found[0]
     async for piece in log.read(last_offset):

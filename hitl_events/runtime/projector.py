@@ -74,6 +74,8 @@ class Projector:
         tenure = self._store.take_over(self._partition)
         if tenure.last_offset is not None:
             await self._check_same(tenure, tenure.last_offset)
+        if tenure.next_offset != (0 if tenure.last_offset is None else tenure.last_offset + 1):
+            raise ReadModelDiffers(self._partition, tenure.next_offset - 1)
         return tenure
 
     async def _check_same(self, tenure: Tenure, last_offset: int) -> None:

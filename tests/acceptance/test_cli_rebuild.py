@@ -75,6 +75,36 @@ def test_a_check_finds_what_was_changed_and_a_rebuild_mends_it(console: Console)
     assert console.hitl("rebuild", "--check").code == 0
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE places SET next_offset = 7777",
+        "UPDATE places SET next_offset = 3",
+        "UPDATE places SET last_offset = NULL",
+        "UPDATE places SET last_run = 'r-2'",
+        "UPDATE places SET partition = 1",
+        "DELETE FROM places",
+        "DELETE FROM events",
+    ],
+)
+def test_a_read_model_that_does_not_know_how_far_it_is_answers_nothing(
+    console: Console, change: str
+) -> None:
+    """It would leave out what is new, or fold it twice: lists end with 5, checks with 4."""
+    console.json("rebuild")
+    with sqlite3.connect(console.data / "read-model.db") as connection:
+        connection.execute(change)
+    connection.close()
+    said = console.hitl("rebuild", "--check", "--json")
+
+    assert (said.code, len(said.json["errors"])) == (4, 1)
+    assert console.hitl("verify").code == 4
+    lists = console.hitl("pending", "--json")
+    assert (lists.code, "run `hitl rebuild`" in lists.err) == (5, True)
+    console.json("rebuild")
+    assert console.hitl("rebuild", "--check").code == 0
+
+
 def test_a_read_model_that_can_not_be_is_one_line(console: Console, tmp_path: Path) -> None:
     """A URL of no kind, a place that is none, a file that is something else."""
     text = tmp_path / "text.db"

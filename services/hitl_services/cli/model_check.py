@@ -25,10 +25,13 @@ Histories = AsyncIterator[tuple[RunId, Sequence[bytes]]]
 def first_difference(
     screen: Screen, settings: Settings, target: Target
 ) -> tuple[Difference | None, int]:
-    """The first, if there is one, and how many runs the read model has."""
-    with _facing(screen, settings, target) as (histories, database):
-        found = asyncio.run(_first(screen, histories, database))
-        return found, int(database.rows("SELECT count(*) FROM runs")[0][0])
+    """The first, if there is one, and how many runs the read model has (0 if of another log)."""
+    try:
+        with _facing(screen, settings, target) as (histories, database):
+            found = asyncio.run(_first(screen, histories, database))
+            return found, int(database.rows("SELECT count(*) FROM runs")[0][0])
+    except ReadModelDiffers as error:
+        return Difference(run_id=None, seq=None, problem=str(error)), 0
 
 
 def differences(screen: Screen, settings: Settings, target: Target) -> tuple[Problem, ...]:
