@@ -33,8 +33,9 @@ help:
 demo: $(RUN_STAMP)
 	@$(BIN)/python examples/demo.py $(ARGS)
 
+# All of them: one process for each core. Some of them: as pytest does it, with its output as it comes.
 test: $(DEV_STAMP)
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest $(or $(ARGS),-n auto --dist loadgroup)
 
 bench: $(DEV_STAMP)
 	@$(BIN)/python -m benchmarks $(ARGS)
