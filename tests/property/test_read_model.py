@@ -9,6 +9,7 @@ from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
 
+import pytest
 from hypothesis import given, settings, strategies as st
 
 from hitl_events.adapters.avro import AvroCodec
@@ -43,6 +44,7 @@ class _Partition:
             start = stop
 
 
+@pytest.mark.timeout(300 + HISTORIES // 5)
 @settings(max_examples=max(1, HISTORIES // _RUNS), deadline=None)
 @given(random=st.randoms(use_true_random=False))
 def test_only_the_events_of_each_run_count(random: Random) -> None:
