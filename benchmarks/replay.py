@@ -15,9 +15,9 @@ from hitl_events.adapters.avro import AvroCodec
 from hitl_events.adapters.sqlite import SqliteLog
 from hitl_events.audit.chain import ChainCheck
 from hitl_services.cli.log_share import LogShare
-from hitl_services.cli.processes import all_of, cores
 from hitl_services.cli.settings import Asked, settings
 from hitl_services.cli.shares import Share, summed
+from hitl_services.cli.workers import all_of, cores
 
 EVENTS_PER_S = 180_000
 SHARE_OF_RAW = 0.75

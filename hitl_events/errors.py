@@ -6,6 +6,14 @@ from __future__ import annotations
 class HitlError(Exception):
     """The root of all errors of this library: catch it to catch them all."""
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickled as what it says and its attributes, whatever it is made of."""
+        return _made, (type(self), self.args), self.__dict__
+
+
+def _made(kind: type[HitlError], args: tuple[object, ...]) -> HitlError:
+    return kind.__new__(kind, *args)
+
 
 class InvalidInput(HitlError):
     """What was passed in can not be taken; the message says what was expected and found."""

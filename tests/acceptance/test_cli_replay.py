@@ -142,9 +142,9 @@ def test_code_that_is_broken_stops_no_other_run(
 @pytest.mark.parametrize(
     ("wrong", "code", "told"),
     [
-        (("--jobs", "0"), 2, "from 1 on as --jobs"),
+        (("--jobs", "0"), 2, "from 1 to 256 as --jobs"),
         (("--jobs", "many"), 2, "as --jobs"),
-        (("--jobs", "1000"), 2, "at most 64 as --jobs"),
+        (("--jobs", "1000"), 2, "from 1 to 256 as --jobs"),
         (("--report", "recipes.py"), 2, "--force"),
         (("--report", "nowhere/r.jsonl"), 1, "nothing of it was kept"),
         (("--from-topic",), 2, "beside --from-topic"),

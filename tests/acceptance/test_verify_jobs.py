@@ -130,4 +130,4 @@ def test_a_child_that_is_killed_is_told(held: Held) -> None:
     code, said = held.end()
 
     assert (code, len(said.splitlines())) == (5, 1)
-    assert "killed by signal 9" in said
+    assert "died (signal 9)" in said

@@ -13,7 +13,8 @@ from hitl_events.audit.merkle import root_of
 from hitl_events.domain.values import value
 from hitl_events.errors import CorruptLog, LogUnavailable
 from hitl_services.cli.checkpoint_files import CheckpointFile
-from hitl_services.cli.shares import PlacedProblems, ShareReport, Tally, Tell, share_report
+from hitl_services.cli.shares import PlacedProblems, ShareReport, Tally, share_report
+from hitl_services.cli.workers import Tell
 from hitl_services.text import quoted
 
 ARCHIVE_ENDING = ".jsonl.zst"

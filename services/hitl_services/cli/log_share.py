@@ -16,12 +16,12 @@ from hitl_services.cli.shares import (
     Share,
     ShareReport,
     Tally,
-    Tell,
     no_such_run,
     share_report,
     tell_heads,
 )
 from hitl_services.cli.store import checking, embedded_log
+from hitl_services.cli.workers import Tell
 
 _EVENTS, _POSITIONS, _BROKEN_OFF = range(3)
 """The parts of the check, in the order in which their problems are told."""

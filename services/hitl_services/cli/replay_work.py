@@ -29,10 +29,13 @@ STUCK_MAX = 3
 Replay: TypeAlias = Callable[[Portion], list[Replayed]]
 
 
-def prepare(recipes: Sequence[str], strict: bool, blobs: FileBlobs | None) -> Replay:
+def prepare(
+    recipes: Sequence[str], strict: bool, blobs: FileBlobs | None
+) -> Callable[[Portion, object], list[Replayed]]:
     """Load the recipes; what is given replays portions with them."""
     # the watch lives as long as the process, which is for nothing else
-    return of_book(Book(load_recipes(recipes)), Watchdog(), strict=strict, blobs=blobs)
+    replay = of_book(Book(load_recipes(recipes)), Watchdog(), strict=strict, blobs=blobs)
+    return lambda portion, _tell: replay(portion)
 
 
 def of_book(book: Book, watch: Watchdog, *, strict: bool, blobs: FileBlobs | None = None) -> Replay:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import tempfile
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import ExitStack, aclosing
@@ -24,14 +23,13 @@ from hitl_services.cli.replay_work import Portion, portions
 from hitl_services.cli.screen import Screen
 from hitl_services.cli.settings import Settings
 from hitl_services.cli.store import Store, blobs_of
+from hitl_services.cli.workers import cores, workers
 from hitl_services.failure import DIVERGED, DONE, one_line
 from hitl_services.modules import load_recipes
 from hitl_services.text import harmless_json
-from hitl_services.workers import Workers
 
 ALONE_EVENTS_MAX = 20_000
 """Replayed here in a second or two; a process more takes as long to start."""
-JOBS_MAX = 64
 _IN_MEMORY_BYTES = 1024 * 1024
 _PIECE_CHARS = 64 * 1024
 
@@ -53,8 +51,6 @@ def replay(screen: Screen, settings: Settings, asked: Asked) -> int:
     screen.shield()
     if not settings.recipes:
         raise InvalidInput("expected modules of recipes in --recipes or HITL_RECIPES, found none")
-    if asked.jobs is not None and asked.jobs > JOBS_MAX:
-        raise InvalidInput(f"expected at most {JOBS_MAX} as --jobs, found {asked.jobs}")
     book = Book(load_recipes(settings.recipes))
     with tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES, "w+", encoding="utf-8") as listed:
         one = _One(screen, settings, asked, book, listed)
@@ -130,7 +126,7 @@ class _One:
     ) -> AsyncGenerator[list[Replayed]]:
         jobs, blobs = self._asked.jobs, blobs_of(self._settings)
         if jobs is None:
-            jobs = 1 if events < ALONE_EVENTS_MAX else min(_processors(), JOBS_MAX)
+            jobs = 1 if events < ALONE_EVENTS_MAX else cores()
         if jobs == 1:
             watch = Watchdog()
             undo.callback(watch.close)
@@ -140,18 +136,11 @@ class _One:
                 yield work(portion)
             return
         given = (self._settings.recipes, self._asked.strict, blobs)
-        workers = Workers(jobs, replay_work.prepare, given, replay_work.named)
-        undo.callback(workers.close)
-        async for answer in workers.answers(asked):
+        beside = workers(jobs, replay_work.prepare, given, replay_work.named)
+        async for answer in undo.enter_context(beside).answers(asked):
             yield answer
 
 
 def _object(each: Replayed, screen: Screen) -> str:
     text = json.dumps(each.to_json(), ensure_ascii=screen.ascii_only)
     return harmless_json(text)
-
-
-def _processors() -> int:
-    """Those that this process may use, where the system tells."""
-    allowed = getattr(os, "sched_getaffinity", None)
-    return len(allowed(0)) if allowed else os.cpu_count() or 1

@@ -7,8 +7,8 @@ same for one process as for many.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeAlias
 from zlib import crc32
 
 from hitl_events.adapters.avro.primitives import write_varint
@@ -17,6 +17,7 @@ from hitl_events.audit.chain import ChainCheck, misleading
 from hitl_events.audit.merkle import Head
 from hitl_events.audit.report import Problem, Problems, VerifyReport
 from hitl_events.domain.values import value
+from hitl_services.cli.workers import Tell
 from hitl_services.text import quoted
 
 HEADS_AT_ONCE = 1_000
@@ -24,8 +25,6 @@ HEADS_AT_ONCE = 1_000
 TOLD_AT_ONCE = 2_000
 """Events between two signs of life: 10 ms."""
 
-Tell: TypeAlias = Callable[[Any], None]
-"""Takes how many more are done (an int), or heads (a list)."""
 Place: TypeAlias = tuple[int, int]
 """Of a problem: the part of the check, and how far that had come."""
 

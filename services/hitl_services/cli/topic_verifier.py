@@ -22,12 +22,12 @@ from hitl_services.cli.shares import (
     PlacedProblems,
     ShareReport,
     Tally,
-    Tell,
     no_such_run,
     share_report,
     tell_heads,
 )
 from hitl_services.cli.store import checking
+from hitl_services.cli.workers import Tell
 
 
 @value

@@ -16,12 +16,12 @@ from hitl_services.cli.checkpoint_files import CheckpointFile
 from hitl_services.cli.export_files import FileShare
 from hitl_services.cli.log_share import LogShare, NamedRuns
 from hitl_services.cli.opening import known_model
-from hitl_services.cli.processes import all_of, cores
 from hitl_services.cli.progress import progress
 from hitl_services.cli.screen import Line, Screen
 from hitl_services.cli.settings import Settings
 from hitl_services.cli.shares import Share, Sum, summed, together
 from hitl_services.cli.store import embedded_log
+from hitl_services.cli.workers import Tell, all_of, cores
 from hitl_services.failure import BROKEN_CHAIN, DONE, one_line
 from hitl_services.text import counted, harmless, quoted
 
@@ -30,8 +30,6 @@ EVENTS_PER_JOB_MIN = 100_000
 _FILE_BYTES_PER_JOB_MIN = 8 * 1024 * 1024
 _SHOWN_MAX = 100
 """Problems on a page: the first tells what happened; `--json` has all of them."""
-
-Heard = Callable[[Any], None]
 
 
 @value
@@ -126,7 +124,7 @@ def check_log(
     run_ids: tuple[str, ...],
     asked: Asked,
     *,
-    heads: Callable[[Any], None] | None = None,
+    heads: Tell | None = None,
 ) -> Sum:
     """The log, or some of its runs; the heads of all go to `heads`, if that is given."""
     if settings.cluster is not None:
@@ -160,7 +158,7 @@ def _topic(
     settings: Settings,
     run_ids: tuple[str, ...],
     asked: Asked,
-    heads: Callable[[Any], None] | None,
+    heads: Tell | None,
 ) -> Sum:
     from hitl_services.cli.topic_verifier import TopicShare, missing, shares_of, spans_of
 
@@ -220,7 +218,7 @@ def _fitting(amount: int, least: int) -> int:
     return max(1, min(cores(), amount // least))
 
 
-def _hearing(told: Callable[[int], None], heads: Callable[[Any], None] | None) -> Heard:
+def _hearing(told: Callable[[int], None], heads: Tell | None) -> Tell:
     """What a share tells: how many more are done, or heads."""
 
     def heard(held: Any) -> None:  # noqa: ANN401 - either of two kinds

@@ -116,14 +116,14 @@ def replay(  # noqa: PLR0913, PLR0917 - the options of the command
     """
 
     def work(screen: Screen, settings: Settings) -> int:
-        from hitl_services.cli import replayer, values
+        from hitl_services.cli import replayer, values, workers
 
         settings = check_from_topic(settings, from_topic=from_topic)
         asked = replayer.Asked(
             run_ids=tuple(runs or ()),
             open_only=open_only,
             strict=strict,
-            jobs=None if jobs is None else values.number(jobs, "--jobs"),
+            jobs=None if jobs is None else values.number(jobs, "--jobs", most=workers.JOBS_MAX),
             report=report,
             force=force,
         )
@@ -161,11 +161,11 @@ def verify(
     """
 
     def work(screen: Screen, settings: Settings) -> int:
-        from hitl_services.cli import checkpoint_files, processes, values, verifier
+        from hitl_services.cli import checkpoint_files, values, verifier, workers
 
         asked = verifier.Asked(
             against=checkpoint_files.named(against, key),
-            jobs=None if jobs is None else values.number(jobs, "--jobs", most=processes.JOBS_MAX),
+            jobs=None if jobs is None else values.number(jobs, "--jobs", most=workers.JOBS_MAX),
         )
         return verifier.verify(screen, settings, tuple(runs or ()), asked)
 
