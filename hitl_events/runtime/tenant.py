@@ -56,6 +56,8 @@ class Tenant:
         except (CorruptLog, ImpossibleHistory) as error:
             if error is self._of_store:
                 raise
+            # where another has written these events already they do not fit twice: `Fenced` then
+            self._put(Rows(), self.next_offset, -1)
             bad, problem = self._first_bad(events)
             if bad:
                 self._folding = self._new_folding()

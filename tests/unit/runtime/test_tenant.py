@@ -15,6 +15,7 @@ from hitl_events.adapters.readmodel.reader import Questions
 from hitl_events.adapters.readmodel.sqlite import open_sqlite
 from hitl_events.errors import CorruptLog, Fenced
 from hitl_events.ports import StoredEvent
+from hitl_events.projections.folding import KEPT_BYTES_MAX
 from hitl_events.runtime.tenant import Tenant
 from hitl_events.testing.histories import history_of
 from hitl_events.testing.mixing import chained
@@ -31,9 +32,9 @@ def model(tmp_path: Path) -> Generator[ReadModel]:
         yield ReadModel(database)
 
 
-def tenant(model: ReadModel) -> Tenant:
+def tenant(model: ReadModel, kept_bytes: int = KEPT_BYTES_MAX) -> Tenant:
     """Of partition 3, from now on."""
-    return Tenant(model, CODEC, "t.events", P)
+    return Tenant(model, CODEC, "t.events", P, kept_bytes=kept_bytes)
 
 
 def history(run_id: str = "run", first: int = 0) -> list[StoredEvent]:
@@ -81,6 +82,17 @@ def test_who_was_followed_writes_nothing(model: ReadModel) -> None:
 
     assert Questions(model.database).places() == {P: 2}
     later.write(its[2:], len(its))
+
+
+def test_events_that_another_wrote_are_no_corrupt_log(model: ReadModel) -> None:
+    """A stale one that reads rows which are ahead of it is fenced, and the log is not blamed."""
+    its = history()
+    stale = tenant(model, kept_bytes=0)  # no run stays in its memory, as after many others
+    stale.write(its[:2], 2)
+    tenant(model).write(its[2:4], 4)
+
+    with pytest.raises(Fenced):
+        stale.write(its[2:4], 4)
 
 
 def _garbage(its: list[StoredEvent]) -> list[StoredEvent]:
