@@ -25,12 +25,6 @@ ENDED = [f"ended-{number}" for number in range(6)]
 NOW = ("--closed-before", "0s")
 
 
-@pytest.fixture
-def hitl(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Hitl:
-    """The command, in this process."""
-    return Hitl(capsys, monkeypatch)
-
-
 @pytest.fixture(scope="module")
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A log with some runs that ended and one that waits."""

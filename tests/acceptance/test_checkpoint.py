@@ -32,12 +32,6 @@ class Sealed:
         self.checkpoint = folder / "checkpoint"
 
 
-@pytest.fixture
-def hitl(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Hitl:
-    """The command, in this process."""
-    return Hitl(capsys, monkeypatch)
-
-
 @pytest.fixture(scope="module")
 def sealed(tmp_path_factory: pytest.TempPathFactory) -> Sealed:
     """What the tests look at; those that change it take a copy."""

@@ -16,12 +16,6 @@ NOW = ("--closed-before", "0s")
 BROKEN = 4
 
 
-@pytest.fixture
-def hitl(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Hitl:
-    """The command, in this process."""
-    return Hitl(capsys, monkeypatch)
-
-
 async def _record(place: Path) -> None:
     async with Runtime.open(place, recipes=[large]) as runtime:
         for run_id in (*ENDED, "waiting"):

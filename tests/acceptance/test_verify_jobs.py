@@ -21,12 +21,6 @@ from tests.acceptance.waiting import until
 RUNS = [f"run-{number}" for number in range(12)]
 
 
-@pytest.fixture
-def hitl(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Hitl:
-    """The command, in this process."""
-    return Hitl(capsys, monkeypatch)
-
-
 @pytest.fixture(scope="module")
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A log of some runs, with a key and a checkpoint beside it."""

@@ -13,17 +13,15 @@ from pathlib import Path
 from typing import Any
 
 from hitl_events.adapters.avro import AvroCodec
-from hitl_events.domain.token import TokenKeys
 from hitl_events.domain.values import value
 from hitl_events.embedded import Runtime, Setting
 from hitl_services.modules import load_recipes
 from tests.acceptance.console import HITL, Console
 from tests.integration.engine import unclean
+from tests.integration.engines import KEYS
 from tests.kafka.cluster import Cluster
 from tests.kafka.records import Outgoing, Record
 
-KEY = "a key of the tests that is long enough"
-KEYS = TokenKeys([KEY.encode()])
 ANSWER_S_MAX = 30.0
 
 

@@ -11,12 +11,11 @@ import pytest
 from hitl_events.adapters.inbound.proof import proven_channel
 from tests.acceptance.console import Console
 from tests.acceptance.waiting import until
+from tests.integration.engines import KEYS
 from tests.integration.stand_in import (
-    KEYS,
     PAUSED,
     Played,
     engine,
-    played,
     reply,
     standing_in,
 )
@@ -29,12 +28,6 @@ WINNER = {
     "decided_by": "anna",
     "decided_at": "2026-01-01T00:00:00.000000Z",
 }
-
-
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Played]:
-    """Three runs, in the order of their start; their keys belong to different partitions."""
-    return played(Console(tmp_path_factory.mktemp("recipes")).recipes, "r-1", "a-2", "z-3")
 
 
 @pytest.fixture

@@ -8,14 +8,8 @@ import pytest
 
 from tests.acceptance.console import Console
 from tests.acceptance.sealed import forged
-from tests.integration.stand_in import PAUSED, Played, played
+from tests.integration.stand_in import PAUSED, Played
 from tests.kafka.cluster import Cluster
-
-
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Played]:
-    """Three runs, in the order of their start; their keys belong to different partitions."""
-    return played(Console(tmp_path_factory.mktemp("recipes")).recipes, "r-1", "a-2", "z-3")
 
 
 @pytest.fixture

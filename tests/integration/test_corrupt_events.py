@@ -2,29 +2,19 @@
 
 import re
 import shutil
-from collections.abc import Generator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from tests.acceptance.child import asked
-from tests.integration.engines import PARTITIONS, World, ended, tokens, world_of
+from tests.integration.engines import PARTITIONS, World, ended, tokens
 from tests.integration.runs import run_ids
-from tests.kafka.cluster import Cluster
 from tests.kafka.records import Outgoing, Record
 from tests.kafka.schemas import read_event
 
 BAD = 1
 """The partition that gets the record; there is a run in each."""
 RUNS = [run_ids(partition, 1)[0] for partition in range(PARTITIONS)]
-
-
-@pytest.fixture
-def world(broker: Cluster, prefix: str, tmp_path: Path) -> Generator[World]:
-    """Topics, and no engine yet."""
-    with world_of(broker, prefix, tmp_path) as made:
-        yield made
 
 
 def started(world: World) -> tuple[int, dict[str, str]]:

@@ -2,22 +2,12 @@
 
 import json
 import shutil
-from collections.abc import Generator
-from pathlib import Path
 
 import pytest
 
 from hitl_events.testing.poison import Target, poisons
-from tests.integration.engines import KEYS, PARTITIONS, World, ended, tokens, world_of
-from tests.kafka.cluster import Cluster
+from tests.integration.engines import KEYS, PARTITIONS, World, ended, tokens
 from tests.kafka.records import Outgoing, Record
-
-
-@pytest.fixture
-def world(broker: Cluster, prefix: str, tmp_path: Path) -> Generator[World]:
-    """Topics, and no engine yet."""
-    with world_of(broker, prefix, tmp_path) as made:
-        yield made
 
 
 def _paused(world: World, runs: int) -> dict[str, str]:

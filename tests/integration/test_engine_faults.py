@@ -18,13 +18,6 @@ COORDINATORS = ("__transaction_state", "__consumer_offsets")
 
 
 @pytest.fixture
-def world(broker: Cluster, prefix: str, tmp_path: Path) -> Generator[World]:
-    """Topics, and no engine yet."""
-    with world_of(broker, prefix, tmp_path) as made:
-        yield made
-
-
-@pytest.fixture
 def replicated(three_nodes: Cluster, prefix: str, tmp_path: Path) -> Generator[World]:
     """The same on three nodes."""
     with world_of(three_nodes, prefix, tmp_path) as made:

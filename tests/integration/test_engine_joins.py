@@ -1,23 +1,12 @@
 """Steps that run while their partitions change hands, on a real broker."""
 
 import os
-from collections.abc import Generator
 from pathlib import Path
-
-import pytest
 
 from hitl_events.adapters.kafka.partitioning import partition_of
 from tests.integration.engine import wait_until
-from tests.integration.engines import PARTITIONS, World, ended, tokens, world_of
-from tests.kafka.cluster import Cluster
+from tests.integration.engines import PARTITIONS, World, ended, tokens
 from tests.kafka.records import Outgoing, Record
-
-
-@pytest.fixture
-def world(broker: Cluster, prefix: str, tmp_path: Path) -> Generator[World]:
-    """Topics, and no engine yet."""
-    with world_of(broker, prefix, tmp_path) as made:
-        yield made
 
 
 class Held:

@@ -10,29 +10,21 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.child import KEY, Child, asked, process
+from tests.acceptance.child import Child, asked, process
 from tests.acceptance.console import Console
 from tests.acceptance.waiting import until
 from tests.integration.engine import unclean
-from tests.kafka.cluster import Cluster
 
 ENGINE = [sys.executable, "-W", "error", str(Path(sys.executable).with_name("hitl-engine"))]
 PARTITIONS = 3
 
 
 @pytest.fixture
-def console(tmp_path: Path, broker: Cluster, prefix: str) -> Console:
+def console(bare: Console) -> Console:
     """A folder with recipes whose commands work on fresh topics of the cluster."""
-    made = Console(tmp_path)
-    made.environment |= {
-        "HITL_KAFKA_BOOTSTRAP": broker.bootstrap,
-        "HITL_TOPIC_PREFIX": prefix,
-        "HITL_TOKEN_KEY": KEY,
-        "HITL_GROUP_INSTANCE_ID": "engine-1",
-        "HITL_METRICS_PORT": "0",
-    }
-    made.json("topics", "create", "--partitions", str(PARTITIONS))
-    return made
+    bare.environment |= {"HITL_GROUP_INSTANCE_ID": "engine-1", "HITL_METRICS_PORT": "0"}
+    bare.json("topics", "create", "--partitions", str(PARTITIONS))
+    return bare
 
 
 def serving(engine: Child) -> int:

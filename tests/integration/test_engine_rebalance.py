@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Generator, Mapping
+from collections.abc import Mapping
 from datetime import datetime
-from pathlib import Path
 from random import Random
 
 import pytest
 
 from hitl_events.domain.values import value
 from tests.integration.counts import GATES, REBALANCES
-from tests.integration.engines import World, ended, tokens, world_of
+from tests.integration.engines import World, ended, tokens
 from tests.kafka.client import publish
-from tests.kafka.cluster import Cluster
 from tests.kafka.records import Record
 from tests.kafka.schemas import read_event
 
@@ -26,13 +24,6 @@ OPENING_S = 5 + GATES / 250
 TICK_S = 0.05
 LASTING_S = 3_600
 US = 1_000_000
-
-
-@pytest.fixture
-def world(broker: Cluster, prefix: str, tmp_path: Path) -> Generator[World]:
-    """Topics, and no engine yet."""
-    with world_of(broker, prefix, tmp_path) as made:
-        yield made
 
 
 class Decisions:

@@ -3,30 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Generator
 from contextlib import closing
-from pathlib import Path
 from random import Random
-
-import pytest
 
 from hitl_events.adapters.readmodel.opening import open_read_model
 from hitl_events.adapters.readmodel.reader import Questions
-from tests.integration.engines import World, tokens, world_of
+from tests.integration.engines import World, tokens
 from tests.integration.projectors import CODEC, Shown
-from tests.kafka.cluster import Cluster
 from tests.kafka.open_gates import open_gates
 from tests.kafka.records import Outgoing
 
 MOMENTS = 8
 WAVE = 10
-
-
-@pytest.fixture
-def world(broker: Cluster, prefix: str, tmp_path: Path) -> Generator[World]:
-    """Topics, and no process yet."""
-    with world_of(broker, prefix, tmp_path) as made:
-        yield made
 
 
 def test_pending_has_no_ghosts(world: World) -> None:

@@ -3,8 +3,6 @@
 import asyncio
 import json
 import signal
-from collections.abc import Generator
-from pathlib import Path
 from random import Random
 
 import pytest
@@ -18,7 +16,7 @@ from hitl_events.testing.mixing import chained
 from tests.acceptance.child import asked
 from tests.integration.counts import PROJECTOR_KILLS
 from tests.integration.engine import wait_until
-from tests.integration.engines import PARTITIONS, World, ended, tokens, world_of
+from tests.integration.engines import PARTITIONS, World, ended, tokens
 from tests.integration.kafka_made import settings_of
 from tests.integration.load import WAVE, Load
 from tests.integration.projectors import CODEC, Shown
@@ -28,13 +26,6 @@ from tests.kafka.records import Outgoing
 from tests.postgres.server import Server
 
 TWO = ("p-one", "p-two")
-
-
-@pytest.fixture
-def world(broker: Cluster, prefix: str, tmp_path: Path) -> Generator[World]:
-    """Topics, and no process yet."""
-    with world_of(broker, prefix, tmp_path) as made:
-        yield made
 
 
 @pytest.fixture

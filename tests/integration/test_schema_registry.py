@@ -2,15 +2,13 @@
 
 from collections.abc import Generator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.integration.engines import PARTITIONS, World, ended, tokens, world_of
+from tests.integration.engines import PARTITIONS, World, ended, tokens
 from tests.integration.runs import run_ids
 from tests.integration.schema_registry import SchemaRegistry, frame, schema_registry
-from tests.kafka.cluster import Cluster
 from tests.kafka.records import Outgoing
 
 START = (("ce_type", b"hitl.v1.StartRun"),)
@@ -26,13 +24,6 @@ FORM = record_type(
     "Form", recipe="string", run_id="string", input=record_type("Order", amount="double")
 )
 APPROVAL = record_type("Approval", token="string", verdict="string")
-
-
-@pytest.fixture
-def world(broker: Cluster, prefix: str, tmp_path: Path) -> Generator[World]:
-    """Topics, and no engine yet."""
-    with world_of(broker, prefix, tmp_path) as made:
-        yield made
 
 
 @pytest.fixture
