@@ -6,9 +6,10 @@ import asyncio
 import time
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
-from benchmarks.figures import Figure, rate
+from benchmarks.figures import Figure, side_by_side
 from benchmarks.raw import RawReader
 from benchmarks.replay import replayed_log
 from benchmarks.size import Size
@@ -23,13 +24,12 @@ EVENTS_PER_S = 150_000
 def measure(size: Size, folder: Path) -> list[Figure]:
     """Events exported a second by one process, from the log to a file."""
     data, values = replayed_log(size, folder)
-    reader = RawReader()
-    exported: list[float] = []
-    raw: list[float] = []
-    for _ in range(size.rounds):
-        raw.append(reader.events_per_s(values))
-        exported.append(asyncio.run(_export(data, folder / "out.jsonl", len(values))))
-    figure = rate("export as jsonl", exported, raw)
+    raw = partial(RawReader().events_per_s, values)
+
+    def ours() -> float:
+        return asyncio.run(_export(data, folder / "out.jsonl", len(values)))
+
+    figure = side_by_side("export as jsonl", size.rounds, ours, raw)
     met = figure.value >= EVENTS_PER_S
     return [replace(figure, target=f"{EVENTS_PER_S:,}", met=met)]
 

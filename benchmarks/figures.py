@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from statistics import median
 from typing import Any
 
@@ -44,6 +44,14 @@ class Figure:
             "target": self.target,
             "met": self.met,
         }
+
+
+def side_by_side(
+    name: str, rounds: int, ours: Callable[[], float], raw: Callable[[], float]
+) -> Figure:
+    """The rate of ours beside that of the raw parts, round by round."""
+    found = [(raw(), ours()) for _ in range(rounds)]
+    return rate(name, [mine for _, mine in found], [theirs for theirs, _ in found])
 
 
 def rate(name: str, rates: Sequence[float], raw: Sequence[float], unit: str = "events/s") -> Figure:

@@ -17,7 +17,8 @@ from pathlib import Path
 import psycopg
 
 from benchmarks.bulk import fill, samples
-from benchmarks.figures import Figure, percentile, rate
+from benchmarks.figures import Figure, percentile, side_by_side
+from benchmarks.replay import values_in
 from benchmarks.size import Size
 from hitl_events.adapters.avro import AvroCodec
 from hitl_events.adapters.readmodel import postgres_schema, sqlite as sqlite_file
@@ -26,7 +27,6 @@ from hitl_events.adapters.readmodel.model import ReadModel
 from hitl_events.adapters.readmodel.opening import open_read_model
 from hitl_events.adapters.readmodel.reader import Questions
 from hitl_events.adapters.readmodel.upserts import upsert
-from hitl_events.adapters.sqlite import SqliteLog
 from hitl_events.domain.outcome import Outcome
 from hitl_events.ports import StoredEvent
 from hitl_events.projections.folding import Folding
@@ -47,21 +47,21 @@ _PRAGMAS = (
     "cache_size = -65536",
 )
 Pieces = list[list[tuple[str, list[Plain]]]]
-Raw = Callable[[Pieces], float]
 
 
 def measure(size: Size, folder: Path) -> list[Figure]:
     """The rates, then the questions; PostgreSQL where its packages are on this machine."""
     told = samples(folder / "sample", count=min(64, size.projected_runs), done=True)
     fill(folder / "data", told, size.projected_runs)
-    log = _Held(asyncio.run(_values(folder / "data")))
+    log = _Held(asyncio.run(values_in(folder / "data")))
     live = _Case("projector on SQLite", PIECE_EVENTS, LIVE_PER_S)
     rebuild = _Case("rebuild on SQLite", REBUILD_EVENTS, REBUILD_PER_S)
-    figures = _rates(size, log, [live, rebuild], _Files(folder))
+    files = _Files(folder)
+    figures = [_rate(size, log, case, files) for case in (live, rebuild)]
     try:
         with _server() as server:
             case = _Case("projector on PostgreSQL", PIECE_EVENTS, POSTGRES_PER_S)
-            figures += _rates(size, log, [case], _Schemas(server))
+            figures.append(_rate(size, log, case, _Schemas(server)))
     except NoPostgres as missing:
         print(f"no figures of PostgreSQL: {missing}", file=sys.stderr)
     return figures + _answers(size, folder)
@@ -103,12 +103,7 @@ class _Files:
         """Seconds of the same rows by `sqlite3` alone, with the same settings."""
         self._made += 1
         connection = sqlite3.connect(self._folder / f"raw-{self._made}.db", isolation_level=None)
-        for pragma in (
-            "page_size = 8192",
-            "journal_mode = WAL",
-            "synchronous = NORMAL",
-            "cache_size = -65536",
-        ):
+        for pragma in _PRAGMAS:
             connection.execute(f"PRAGMA {pragma}")
         for statement in migrations(sqlite_file.TYPES)[0]:
             connection.execute(statement)
@@ -152,20 +147,15 @@ class _Schemas:
             return time.perf_counter() - began
 
 
-def _rates(
-    size: Size, log: _Held, cases: Sequence[_Case], place: _Files | _Schemas
-) -> list[Figure]:
-    figures: list[Figure] = []
-    for case in cases:
-        pieces = _pieces(log.values, case.piece)
-        ours, raw = list[float](), list[float]()
-        for _ in range(size.rounds):
-            raw.append(len(log.values) / place.raw(pieces))
-            ours.append(asyncio.run(_projected(place.url(), log, case.piece)))
-        figure = rate(f"{case.name}, {case.piece:,} to a piece", ours, raw)
-        met = figure.value >= case.per_s
-        figures.append(replace(figure, target=f"{case.per_s:,}", met=met))
-    return figures
+def _rate(size: Size, log: _Held, case: _Case, place: _Files | _Schemas) -> Figure:
+    pieces = _pieces(log.values, case.piece)
+    figure = side_by_side(
+        f"{case.name}, {case.piece:,} to a piece",
+        size.rounds,
+        lambda: asyncio.run(_projected(place.url(), log, case.piece)),
+        lambda: len(log.values) / place.raw(pieces),
+    )
+    return replace(figure, target=f"{case.per_s:,}", met=figure.value >= case.per_s)
 
 
 async def _projected(url: str, log: _Held, piece: int) -> float:
@@ -197,7 +187,7 @@ def _answers(size: Size, folder: Path) -> list[Figure]:
         told = samples(folder / name, count=32, done=done)
         fill(log, told, size.asked_runs // 2)
     url = f"sqlite:///{folder / 'asked.db'}"
-    asyncio.run(_projected(url, _Held(asyncio.run(_values(log))), REBUILD_EVENTS))
+    asyncio.run(_projected(url, _Held(asyncio.run(values_in(log))), REBUILD_EVENTS))
     database = open_read_model(url, writable=False)
     ask, codec = Questions(database), AvroCodec()
     run_ids = list(ask.run_ids())
@@ -237,14 +227,6 @@ def _answer(name: str, ask: Callable[[str], object], run_ids: Sequence[str]) -> 
         target=f"{ANSWER_MS:g} ms",
         met=p99 <= ANSWER_MS,
     )
-
-
-async def _values(data: Path) -> list[bytes]:
-    log = SqliteLog.open_for_reading(data)
-    try:
-        return [event.value async for piece in log.read() for event in piece]
-    finally:
-        log.close()
 
 
 @contextmanager

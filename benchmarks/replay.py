@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from benchmarks.bulk import fill, samples
-from benchmarks.figures import Figure, rate
+from benchmarks.figures import Figure, side_by_side
 from benchmarks.raw import RawReader
 from benchmarks.size import Size
 from hitl_events.adapters.avro import AvroCodec
@@ -34,31 +35,21 @@ def replayed_log(size: Size, folder: Path) -> tuple[Path, list[bytes]]:
 def measure(size: Size, folder: Path) -> list[Figure]:
     """Events verified a second by one process, from the file."""
     data, values = replayed_log(size, folder)
-    reader = RawReader()
-    verified: list[float] = []
-    raw: list[float] = []
-    for _ in range(size.rounds):
-        raw.append(reader.events_per_s(values))
-        verified.append(asyncio.run(_verify(data, len(values))))
-    figure = rate("verified replay", verified, raw)
+    beside = partial(side_by_side, raw=partial(RawReader().events_per_s, values))
+    figure = beside("verified replay", size.rounds, lambda: asyncio.run(_verify(data, len(values))))
     assert figure.ratio is not None
     met = figure.value >= EVENTS_PER_S or figure.ratio >= SHARE_OF_RAW
     one = replace(figure, target=f"{EVENTS_PER_S:,} or ratio {SHARE_OF_RAW}", met=met)
     counts = sorted({1, max(cores(), 2)})
-    return [one, *(_figure(size, data, values, reader, jobs) for jobs in counts)]
-
-
-def _figure(size: Size, data: Path, values: list[bytes], reader: RawReader, jobs: int) -> Figure:
-    """What `hitl verify --jobs N` does, the start of its processes included."""
-    rates: list[float] = []
-    raw: list[float] = []
-    for _ in range(size.rounds):
-        raw.append(reader.events_per_s(values))
-        rates.append(_shared(data, len(values), jobs))
-    return rate(f"hitl verify --jobs {jobs}", rates, raw)
+    several = [
+        beside(f"hitl verify --jobs {jobs}", size.rounds, partial(_shared, data, len(values), jobs))
+        for jobs in counts
+    ]
+    return [one, *several]
 
 
 def _shared(data: Path, events: int, jobs: int) -> float:
+    """Events a second of `hitl verify --jobs N`, the start of its processes included."""
     asked = settings(Asked(directory=str(data)), {})
     shares = [LogShare(settings=asked, share=Share(number=each, of=jobs)) for each in range(jobs)]
     began = time.perf_counter()
