@@ -8,11 +8,10 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from hitl_events import Recipe, Run, Runtime, recipe
+from hitl_events import Runtime
 from hitl_events.adapters.avro import AvroCodec
 from hitl_events.adapters.readmodel.contents import Comparison, digest_of
 from hitl_events.adapters.readmodel.files import rebuilding
@@ -29,23 +28,11 @@ from hitl_events.readmodel.following import Following
 from hitl_events.readmodel.local import caught_up
 from hitl_events.readmodel.rebuilding import rebuild
 from hitl_events.runtime.projector import Projector
-
-
-async def echo(value: Any) -> Any:
-    return value
-
-
-def made() -> Recipe:
-    @recipe("r", version="1")
-    async def body(run: Run, input: Any) -> Any:
-        drafted = await run.step(echo, input)
-        return (await run.gate("g", draft=drafted)).verdict
-
-    return body
+from tests.unit.runtime.played import reviewed
 
 
 async def _fill(data: Path, runs: int, *, decided: int = 0) -> None:
-    async with Runtime.open(data, recipes=[made()]) as runtime:
+    async with Runtime.open(data, recipes=[reviewed()]) as runtime:
         for number in range(runs):
             paused = await runtime.run("r", number)
             if number < decided:
@@ -263,7 +250,7 @@ async def test_whoever_has_just_decided_reads_it(tmp_path: Path) -> None:
     await _fill(data, 0)
     async with Following.open(data, _target(data)) as following:
         setting = Setting(observer=following)
-        async with Runtime.open(data, recipes=[made()], setting=setting) as runtime:
+        async with Runtime.open(data, recipes=[reviewed()], setting=setting) as runtime:
             paused = await runtime.run("r", 1)
             await runtime.decide(paused.token or "", "approve", decided_by="ann")
             log = SqliteLog.open_for_reading(data)
@@ -281,7 +268,7 @@ async def test_a_read_model_in_trouble_stops_no_run(tmp_path: Path) -> None:
     (data / "read-model.db").write_bytes(b"no database at all, but some text" * 40)
     async with Following.open(data, _target(data)) as following:
         setting = Setting(observer=following)
-        async with Runtime.open(data, recipes=[made()], setting=setting) as runtime:
+        async with Runtime.open(data, recipes=[reviewed()], setting=setting) as runtime:
             paused = await runtime.run("r", 1)
             outcome = await runtime.decide(paused.token or "", "approve")
             assert outcome.status == "ok"

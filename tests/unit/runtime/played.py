@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from hitl_events import Run, Runtime, recipe
+from hitl_events import Recipe, Run, Runtime, recipe
 from hitl_events.domain.values import RunId
 from tests.unit.world import story
 
@@ -20,7 +20,24 @@ async def aecho(value: Any = None) -> Any:
 async def gated(run: Run, input: Any) -> Any:
     drafted = await run.step(aecho, input, name="draft")
     made = await run.gate("g", draft=drafted)
-    return [made.verdict, await run.step(aecho, input, once=True)]
+    return [made.verdict, await run.step(aecho, input, name="publish", once=True)]
+
+
+@recipe("plain", version="1")
+async def plain(run: Run, input: Any) -> Any:
+    made = await run.gate("g")
+    return [made.verdict, await run.step(aecho, input, name="publish")]
+
+
+def reviewed() -> Recipe:
+    """A handle of its own for each test: it keeps the runtime of its first call."""
+
+    @recipe("r", version="1")
+    async def body(run: Run, input: Any) -> Any:
+        drafted = await run.step(aecho, input)
+        return (await run.gate("g", draft=drafted)).verdict
+
+    return body
 
 
 class Counting:

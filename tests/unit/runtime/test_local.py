@@ -6,24 +6,12 @@ import pytest
 from hitl_events import Recipe, Run, Runtime, hitl, recipe
 from hitl_events.errors import RecipeError
 from hitl_events.recipes.host import set_local_host
-
-
-async def aecho(value: Any = None) -> Any:
-    return value
-
-
-def made() -> Recipe:
-    @recipe("r", version="1")
-    async def body(run: Run, input: Any) -> Any:
-        drafted = await run.step(aecho, input)
-        return (await run.gate("g", draft=drafted)).verdict
-
-    return body
+from tests.unit.runtime.played import reviewed
 
 
 def test_a_handle_runs_by_itself() -> None:
     """`run` and `resume` work without a Runtime, also in event loops of their own."""
-    handle = made()
+    handle = reviewed()
 
     paused = asyncio.run(handle.run(1))
     ended = asyncio.run(handle.resume(paused.token or "", "approve", notes="n", decided_by="ann"))
@@ -35,7 +23,7 @@ def test_a_handle_runs_by_itself() -> None:
 
 def test_a_pause_on_the_local_log_warns() -> None:
     """It is gone with the process: adapter.missing_durability says so, until the run has ended."""
-    handle = made()
+    handle = reviewed()
     paused = asyncio.run(handle.run(1))
     ended = asyncio.run(handle.resume(paused.token or "", "approve"))
 
@@ -128,7 +116,7 @@ async def test_a_handle_may_have_a_runtime_of_its_own() -> None:
 
 def test_a_handle_plans_a_run_of_its_own() -> None:
     """`plan(run_id)` gives the recorded steps, before and after other calls."""
-    handle = made()
+    handle = reviewed()
     asyncio.run(handle.run(1, run_id="a"))
 
     for _ in range(2):
@@ -143,5 +131,5 @@ def test_without_a_host_a_handle_says_what_to_do(monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(host, "_factories", [])
     with pytest.raises(RecipeError, match="defaults"):
-        asyncio.run(made().run(1))
+        asyncio.run(reviewed().run(1))
     assert callable(set_local_host)

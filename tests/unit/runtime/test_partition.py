@@ -10,7 +10,7 @@ from hitl_events.domain.values import RunId
 from hitl_events.errors import CorruptLog, Fenced, LogUnavailable
 from hitl_events.runtime import partition
 from tests.unit.runtime.conftest import Place
-from tests.unit.runtime.shared import gated, plain
+from tests.unit.runtime.played import gated, plain
 from tests.unit.world import story
 
 

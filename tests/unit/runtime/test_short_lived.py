@@ -7,7 +7,7 @@ from hitl_events import Run, Runtime, recipe
 from hitl_events.domain.values import RunId
 from hitl_events.embedded import Setting
 from tests.unit.runtime.conftest import Place
-from tests.unit.runtime.shared import gated
+from tests.unit.runtime.played import gated
 from tests.unit.world import story
 
 
