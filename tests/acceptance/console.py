@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -109,8 +110,18 @@ class Console:
 
     def begin(self, *arguments: str | bytes, **given: Any) -> subprocess.Popen[str]:
         """A command under way."""
+        return self._begin([HITL, *arguments], **given)
+
+    def python(self, code: str) -> subprocess.Popen[str]:
+        """A program under way, which has said its first line."""
+        process = self._begin([sys.executable, "-c", code])
+        assert process.stdout is not None
+        assert process.stdout.readline() == "here\n"
+        return process
+
+    def _begin(self, command: Sequence[str | bytes], **given: Any) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [HITL, *arguments],
+            command,
             cwd=self.folder,
             env=self.environment,
             stdin=subprocess.PIPE,

@@ -37,6 +37,13 @@ def _files(folder: Path) -> list[Path]:
     return sorted(folder.iterdir())
 
 
+def _archived(hitl: Hitl, data: Path, folder: Path) -> Path:
+    """The one file of an archive of all that has ended."""
+    assert hitl("archive", *NOW, "-o", folder, "--dir", data)[0] == 0
+    (file,) = _files(folder)
+    return file
+
+
 def _restored(hitl: Hitl, folder: Path, place: Path) -> Histories:
     """What an import of all files of the archive holds; verified."""
     code, _, said = hitl("import", *_files(folder), "--dir", place)
@@ -68,8 +75,7 @@ def test_ended_runs_come_back_byte_for_byte(
 def test_what_is_archived_is_not_written_again(recorded: Path, tmp_path: Path, hitl: Hitl) -> None:
     """A second run adds what ended since, and a third one nothing."""
     data, folder = shutil.copytree(recorded, tmp_path / "data"), tmp_path / "archive"
-    hitl("archive", *NOW, "-o", folder, "--dir", data)
-    (first,) = _files(folder)
+    first = _archived(hitl, data, folder)
     before = first.stat()
     asyncio.run(decide(data, "waiting"))
 
@@ -114,8 +120,7 @@ def test_every_change_of_an_archived_file_is_found(
 ) -> None:
     """A flipped bit, a cut, a foreign tail; and a run taken out by somebody who mends the rest."""
     folder = tmp_path / "archive"
-    hitl("archive", *NOW, "-o", folder, "--dir", recorded)
-    (file,) = _files(folder)
+    file = _archived(hitl, recorded, folder)
     whole = file.read_bytes()
     changes = [
         whole[:at] + bytes([whole[at] ^ 4]) + whole[at + 1 :] for at in range(0, len(whole), 197)
@@ -141,8 +146,7 @@ def test_a_damaged_archive_is_added_to_no_further(
 ) -> None:
     """Who can not tell what it holds must not go on as if it held nothing."""
     folder = tmp_path / "archive"
-    hitl("archive", *NOW, "-o", folder, "--dir", recorded)
-    (file,) = _files(folder)
+    file = _archived(hitl, recorded, folder)
     file.write_bytes(file.read_bytes()[:-40])
 
     code, report, _ = hitl("archive", *NOW, "-o", folder, "--dir", recorded)

@@ -7,8 +7,6 @@ import io
 import json
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -124,17 +122,7 @@ def test_an_export_that_is_ended_leaves_no_file(console: Console, sent: signal.S
     blocked += (
         "exported.Page.end = end\nsys.exit(main.main(['export', '-o', 'out.html', '--force']))"
     )
-    process = subprocess.Popen(
-        [sys.executable, "-c", blocked],
-        cwd=console.folder,
-        env=console.environment,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None
-    assert process.stdout.readline() == "here\n"
+    process = console.python(blocked)
     process.send_signal(sent)
     _, err = process.communicate(timeout=60)
 

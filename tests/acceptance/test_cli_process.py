@@ -27,7 +27,7 @@ from recipes import policy
 
 async def main():
     async with Runtime.open(".hitl", recipes=[policy]):
-        print("open", flush=True)
+        print("here", flush=True)
         await asyncio.to_thread(sys.stdin.readline)
 
 
@@ -86,15 +86,7 @@ def test_ctrl_c_is_130_and_one_line(console: Console) -> None:
 
 def test_reading_works_beside_a_running_owner(console: Console) -> None:
     """While another process owns the log, decisions go through it, and lists and checks work."""
-    owner = subprocess.Popen(
-        [sys.executable, "-c", OWNER],
-        cwd=console.folder,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert owner.stdout is not None
-    assert owner.stdout.readline() == "open\n"
+    owner = console.python(OWNER)
     token = console.paused()
 
     assert console.json("pending")[0]["token"] == token

@@ -26,20 +26,6 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_help_imports_no_driver() -> None:
-    """`hitl-engine --help` answers before anything heavy is loaded."""
-    heavy = ("aiokafka", "asyncio", "fastavro", "prometheus_client", "pydantic", "structlog")
-    code = (
-        "import atexit, sys; from hitl_services.engine.main import main\n"
-        f"atexit.register(lambda: print([n for n in {heavy!r} if n in sys.modules]))\n"
-        "main(['--help'])"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-
-    assert done.stdout.startswith("usage: hitl-engine")
-    assert done.stdout.endswith("[]\n")
-
-
 def test_an_engine_serves_and_ends(folder: Path) -> None:
     """Ready once its partition is served, metrics by their names, SIGTERM within 10 s."""
     settings = {"HITL_RECIPES": "recipes.py", "HITL_KAFKA_BOOTSTRAP": BROKER}

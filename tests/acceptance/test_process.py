@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import signal
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,21 @@ import pytest
 from tests.acceptance.child import KEY, asked, child
 
 SCRIPT = "process_child.py"
+HEAVY = ("aiokafka", "asyncio", "fastavro", "prometheus_client", "psycopg", "pydantic", "structlog")
+
+
+@pytest.mark.parametrize("name", ["engine", "projector"])
+def test_help_imports_no_driver(name: str) -> None:
+    """`--help` of a process answers before anything heavy is loaded."""
+    code = (
+        f"import atexit, sys; from hitl_services.{name}.main import main\n"
+        f"atexit.register(lambda: print([n for n in {HEAVY!r} if n in sys.modules]))\n"
+        "main(['--help'])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert done.stdout.startswith(f"usage: hitl-{name}")
+    assert done.stdout.endswith("[]\n")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
