@@ -169,14 +169,6 @@ class ChainCheck:
             if chain is None or chain.offsets != offsets:
                 yield run_id
 
-    def check_index(self, sums: Iterable[tuple[str, int]]) -> None:
-        """Name the runs that are `misled`, if nothing else is wrong. Comes after `finish`."""
-        if self._problems:
-            return
-        wrong = list(self.misled(sums))
-        if wrong:
-            self._problems.add(wrong[0], None, misleading(len(wrong)))
-
     def heads(self) -> Iterator[Head]:
         """How far each run went, in the order in which they were met; of a sound log alone."""
         for run_id, chain in self._runs.items():

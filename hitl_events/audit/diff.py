@@ -36,14 +36,10 @@ def difference(before: object, after: object, path: str = "$") -> list[Change]:
     return list(_differences(before, after, path))
 
 
-def unified(before: str, after: str, *, context: int = 3) -> str:
+def unified(before: str, after: str) -> str:
     """The lines that differ between two texts, as `diff -u` shows them; "" where none does."""
     lines = difflib.unified_diff(
-        before.splitlines(keepends=True),
-        after.splitlines(keepends=True),
-        "before",
-        "after",
-        n=context,
+        before.splitlines(keepends=True), after.splitlines(keepends=True), "before", "after"
     )
     return "".join(line if line.endswith("\n") else f"{line}\n" for line in lines)
 

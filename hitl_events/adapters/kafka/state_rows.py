@@ -251,11 +251,6 @@ def position_of(row: Sequence[Any]) -> RunPosition:
     )
 
 
-def first_as_run_id(row: Sequence[Any]) -> RunId:
-    """Of a row that is nothing but an id."""
-    return RunId(row[0])
-
-
 def questions(count: int) -> str:
     """As many parameters."""
     return ",".join("?" * count)

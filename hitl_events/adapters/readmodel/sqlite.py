@@ -31,10 +31,6 @@ _APPLICATION = slice(68, 72)
 class SqliteDatabase(LogFile):
     """`Database` over a file. Power that fails may cost the last pieces: they are folded again."""
 
-    def __init__(self, connection: sqlite3.Connection, path: Path, stamp: tuple[int, int]) -> None:
-        super().__init__(connection, path)
-        self._stamp = stamp
-
     @property
     def place(self) -> str:
         return str(self.path)
@@ -58,14 +54,6 @@ class SqliteDatabase(LogFile):
 
     def put(self, table: Table, rows: Sequence[Plain]) -> None:
         self.change(upsert(table), rows)
-
-    def is_at_its_path(self) -> bool:
-        """False once another file stands there: a rebuilt one."""
-        try:
-            found = self.path.stat()
-        except OSError:
-            return False
-        return (found.st_dev, found.st_ino) == self._stamp
 
 
 def open_sqlite(path: Path, *, writable: bool = True) -> SqliteDatabase:
@@ -119,14 +107,15 @@ def _opened(path: Path, *, writable: bool) -> SqliteDatabase:
     try:
         if writable:
             path.touch(mode=0o600)
-        stat = path.stat()
+        else:
+            path.stat()
     except OSError as error:
         raise unavailable(path, error) from error
     connection = connect(path, "mode=rwc" if writable else "mode=ro", any_thread=True)
     try:
         problem = _prepared(connection, writable=writable)
         if problem is None:
-            return SqliteDatabase(connection, path, (stat.st_dev, stat.st_ino))
+            return SqliteDatabase(connection, path)
     except SQLITE_ERRORS as error:
         connection.close()
         raise translated(path, error) from error

@@ -19,10 +19,10 @@ TOKEN_BYTES_MAX = 4096
 _NUMBER = re.compile(r"[0-9]{1,18}")
 
 
-def number(text: str, option: str, *, least: int = 1, most: int | None = None) -> int:
-    """A whole number that is at least `least`, and at most `most`."""
-    if not _NUMBER.fullmatch(text) or int(text) < least or (most and int(text) > most):
-        wanted = f"a number from {least} {'on' if most is None else f'to {most}'}"
+def number(text: str, option: str, *, most: int | None = None) -> int:
+    """A whole number from 1 on, and at most `most`."""
+    if not _NUMBER.fullmatch(text) or int(text) < 1 or (most and int(text) > most):
+        wanted = f"a number from 1 {'on' if most is None else f'to {most}'}"
         raise InvalidInput(f"expected {wanted} as {option}, found {quoted(text)}")
     return int(text)
 
