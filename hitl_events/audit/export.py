@@ -7,7 +7,7 @@ read by a person, checked without a log, and imported as it was. No token stands
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from hashlib import sha256
@@ -63,19 +63,6 @@ def spelt(line: Mapping[str, Any]) -> bytes:
         for name in names
     ]
     return b"{" + b",".join(members) + b"}"
-
-
-def export_lines(runs: Iterable[tuple[str, Iterable[bytes]]], codec: Codec) -> Iterator[bytes]:
-    """The spelt lines of runs (id, record values) in the order of their start, and the End line.
-
-    Each ends with a line feed. Holds one event at a time.
-    """
-    end = End()
-    for run_id, values in runs:
-        for value in values:
-            yield spelt(export_line(value, codec)) + b"\n"
-            end.add(run_id, value)
-    yield spelt(end.to_json()) + b"\n"
 
 
 class End:

@@ -17,7 +17,7 @@ from hitl_events.audit.chain import ChainCheck
 from hitl_events.audit.differences import end_differences, event_differences, is_object
 from hitl_events.audit.export import END_TYPE, End, export_line, spelt
 from hitl_events.audit.merkle import Head
-from hitl_events.audit.report import Problems, VerifyReport
+from hitl_events.audit.report import Problems
 from hitl_events.domain import canonical
 from hitl_events.domain.references import may_refer, reference_of
 from hitl_events.domain.values import digest
@@ -25,18 +25,6 @@ from hitl_events.errors import CorruptLog, NotSerialisable
 from hitl_events.ports import Codec
 
 _LINE_FEED = b"\n"
-
-
-def check_lines(lines: Iterable[bytes | str], codec: Codec) -> VerifyReport:
-    """Check a whole file, line by line, in the memory of one event and 700 bytes for each run.
-
-    Lines end at line feeds and nowhere else: those of a file that was opened in binary.
-    """
-    check = FileCheck(codec)
-    for line in lines:
-        check.add(line)
-    check.finish()
-    return check.report()
 
 
 def values_of(
@@ -68,7 +56,10 @@ def values_of(
 
 
 class FileCheck:
-    """Give it the lines of a file in order, then `finish`, then `report`.
+    """Give it the lines of a file in order, then `finish`; the report is that of its `chains`.
+
+    Lines end at line feeds and nowhere else: those of a file that was opened in binary. Memory: one
+    event, and 700 bytes for each run.
 
     `run_id` is the run whose lines are being read, `chains` knows how far each run goes and which
     of the `expected` heads did not come; `blob` is what the last line held of one.
@@ -120,11 +111,6 @@ class FileCheck:
         """There are no more lines."""
         if not self._ended:
             self._problem("expected the End line last, found none: the file was cut")
-
-    def report(self) -> VerifyReport:
-        """What was found so far."""
-        chains = self.chains.report()
-        return VerifyReport(runs=chains.runs, events=chains.events, errors=self._problems.all())
 
     def refuse(self) -> None:
         """Raise `CorruptLog` for the first problem, if there is one."""

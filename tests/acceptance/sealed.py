@@ -15,9 +15,9 @@ import pytest
 from hitl_events import Run, Runtime, recipe
 from hitl_events.adapters.avro import AvroCodec
 from hitl_events.adapters.sqlite import SqliteLog
-from hitl_events.audit.export import export_lines
 from hitl_events.domain.values import RunId
 from hitl_services.cli.main import main
+from tests.unit.audit.lines import export_lines
 
 Histories = dict[str, tuple[bytes, ...]]
 """The records of each run, in the order of their start."""

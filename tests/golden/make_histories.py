@@ -8,11 +8,11 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from hitl_events.audit.export import export_lines
 from hitl_events.domain.events import Event
 from hitl_events.domain.outcome import Outcome
 from tests.golden import recipes
 from tests.golden.play import CODEC, Play
+from tests.unit.audit.lines import export_lines
 
 HISTORIES = Path(__file__).with_name("histories")
 REQUEST = {"topic": "Leave policy"}

@@ -4,14 +4,14 @@ from pathlib import Path
 import pytest
 
 from hitl_events.adapters.avro import AvroCodec
-from hitl_events.audit.export import export_lines
-from hitl_events.audit.imported import check_lines, values_of
+from hitl_events.audit.imported import values_of
 from hitl_events.audit.replay import replay_run
 from hitl_events.domain.events import EVENT_TYPES, Event
 from hitl_events.recipes.book import Book
 from tests.golden.make_histories import outcome_text
 from tests.golden.play import Unwatched
 from tests.golden.recipes import RECIPES
+from tests.unit.audit.lines import check_lines, export_lines
 
 CODEC = AvroCodec()
 HISTORIES = sorted(Path(__file__).with_name("histories").glob("*.jsonl"))

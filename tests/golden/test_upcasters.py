@@ -12,8 +12,7 @@ from hitl_events.adapters.avro import AvroCodec
 from hitl_events.adapters.avro.schemas import Catalogue
 from hitl_events.adapters.sqlite import SqliteLog
 from hitl_events.audit.chain import ChainCheck
-from hitl_events.audit.export import export_lines
-from hitl_events.audit.imported import check_lines, values_of
+from hitl_events.audit.imported import values_of
 from hitl_events.audit.replay import replay_run
 from hitl_events.domain.events import Event, StepFailed
 from hitl_events.domain.values import NO_DIGEST, RunId
@@ -26,6 +25,7 @@ from tests.golden.make_histories import outcome_text
 from tests.golden.older import TODAY, UPCASTERS, catalogue_in, mixed
 from tests.golden.play import Unwatched
 from tests.golden.recipes import RECIPES
+from tests.unit.audit.lines import check_lines, export_lines
 
 HISTORIES = Path(__file__).with_name("histories")
 LINES = (HISTORIES / "withdrawn.jsonl").read_bytes().splitlines(keepends=True)

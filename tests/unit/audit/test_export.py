@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from hitl_events.adapters.avro import fingerprint
-from hitl_events.audit.export import USER_DATA, End, export_line, export_lines, spelt
+from hitl_events.audit.export import USER_DATA, End, export_line, spelt
 from hitl_events.domain.events import EVENT_TYPES, About, GatePaused, RunCompleted, Source
 from hitl_events.domain.token import TokenKeys
 from hitl_events.errors import CorruptLog
+from tests.unit.audit.lines import export_lines
 from tests.unit.audit.made import (
     CODEC,
     DRAFT,

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from hitl_events.audit.export import End, export_line, export_lines, spelt
-from hitl_events.audit.imported import check_lines, values_of
+from hitl_events.audit.export import End, export_line, spelt
+from hitl_events.audit.imported import values_of
 from hitl_events.audit.report import VerifyReport
 from hitl_events.errors import CorruptLog
+from tests.unit.audit.lines import check_lines, export_lines
 from tests.unit.audit.made import CODEC, chained, ended, started, waiting
 
 RUNS = [
