@@ -98,11 +98,6 @@ def failure_of(error: HitlError) -> Failure:
     return Failure(exit_code=exit_code, code=code, message=str(error))
 
 
-def usage(message: str) -> Failure:
-    """A command line that can not be understood."""
-    return Failure(exit_code=USAGE, code="command.usage", message=message)
-
-
 def of_system(error: OSError) -> Failure:
     """What the operating system refused, where nothing nearer could say more."""
     about = f" ({error.filename})" if error.filename else ""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.main import get_command
 
+from hitl_events.errors import InvalidInput
 from hitl_services.cli.commands import (
     acting,
     auditing,
@@ -18,13 +19,14 @@ from hitl_services.cli.commands import (
     topics,
 )
 from hitl_services.cli.options import Task, with_shared
+from hitl_services.failure import INTERRUPTED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from hitl_services.cli.screen import Screen
 
-USAGE_ERROR: type[Exception] = typer.BadParameter.__mro__[1]
+_USAGE_ERROR: type[Exception] = typer.BadParameter.__mro__[1]
 """The root of the parser's own errors, of which typer exports only this leaf."""
 
 _HELP = "Durable, event-sourced gates: run recipes, decide their gates, audit every pause."
@@ -58,13 +60,21 @@ _COMMANDS = (
 
 
 def parsed(arguments: Sequence[str]) -> Task | int:
-    """What the line asks for; an exit code where the parser itself has answered (`--help`)."""
+    """What the line asks for; an exit code where the parser itself has answered (`--help`).
+
+    `InvalidInput` for a line that can not be understood.
+    """
     command = get_command(_app())
-    found: Any = command.main(list(arguments), prog_name="hitl", standalone_mode=False)
+    try:
+        found: Any = command.main(list(arguments), prog_name="hitl", standalone_mode=False)
+    except _USAGE_ERROR as error:
+        raise InvalidInput(_usage_problem(error, arguments)) from None
+    if found == INTERRUPTED:  # the parser's word for Ctrl-C, of which it says nothing
+        raise KeyboardInterrupt
     return 0 if found is None else found
 
 
-def usage_problem(error: Exception, arguments: Sequence[str]) -> str:
+def _usage_problem(error: Exception, arguments: Sequence[str]) -> str:
     """Expected, found, and where to look, for an error of the parser."""
     context: Any = getattr(error, "ctx", None)
     if context is None:  # an option without its value

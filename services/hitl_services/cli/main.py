@@ -47,9 +47,10 @@ def run_line(arguments: Sequence[str]) -> int:
 def _guarded(screen: Screen, arguments: Sequence[str]) -> int:
     """The exit code of the work, or of what kept it from being done."""
     from hitl_services import failure
-    from hitl_services.cli.app import USAGE_ERROR, parsed, usage_problem
 
     try:
+        from hitl_services.cli.app import parsed  # Ctrl-C in the long import is one like any other
+
         task = parsed(arguments)
         return task if isinstance(task, int) else _quietly(task, screen)
     except KeyboardInterrupt:
@@ -58,8 +59,6 @@ def _guarded(screen: Screen, arguments: Sequence[str]) -> int:
         failed = failure.failure_of(error)
     except OSError as error:
         failed = failure.of_system(error)
-    except USAGE_ERROR as error:
-        failed = failure.usage(usage_problem(error, arguments))
     except Exception as error:  # noqa: BLE001 - the one of this process: a defect is told in one line
         failed = failure.unexpected(error)
     return _told(screen, failed, as_json="--json" in arguments)

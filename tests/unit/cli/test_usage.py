@@ -6,8 +6,10 @@ import json
 import sys
 import threading
 from pathlib import Path
+from typing import Annotated
 
 import pytest
+import typer
 
 from hitl_services.cli.main import run_line
 
@@ -99,3 +101,21 @@ def test_a_bare_hitl_shows_its_help(capsys: pytest.CaptureFixture[str]) -> None:
 
     assert code == 2
     assert "Usage: hitl" in capsys.readouterr().out
+
+
+def test_ctrl_c_while_the_line_is_read_is_told(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The parser answers it with a bare code; here it is 130, one line and a document."""
+    app = typer.Typer()
+
+    @app.command()
+    def stopped(json: Annotated[bool, typer.Option("--json")] = False) -> None:
+        raise KeyboardInterrupt(json)
+
+    monkeypatch.setattr("hitl_services.cli.app._app", lambda: app)
+    code = run_line(["--json"])
+    said = capsys.readouterr()
+
+    assert (code, len(said.err.splitlines())) == (130, 1)
+    assert json.loads(said.out)["diagnostics"][0]["code"] == "command.interrupted"
