@@ -84,6 +84,38 @@ def test_ctrl_c_is_130_and_one_line(console: Console) -> None:
     assert console.json("show", "r-1")["status"] == "running"
 
 
+def test_ctrl_c_ends_an_export_where_it_is(console: Console) -> None:
+    """It goes on with no further run: the output ends before the log does."""
+    for run_id in ("r-1", "r-2"):
+        console.paused(run_id, title="x" * 100_000)
+    process = console.begin("export", "--format", "jsonl")
+    assert process.stdout is not None
+    assert process.stdout.read(1) == "{"  # it writes, and soon waits for a reader: a pipe is small
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+
+    assert (process.returncode, len(err.splitlines())) == (130, 1)
+    assert '"run_id":"r-2"' not in out
+
+
+def test_ctrl_c_while_it_starts_is_130_and_one_line() -> None:
+    """Also before the line is understood, with the document that `--json` promises."""
+    code = (
+        "import sys\n"
+        "class Interrupt:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == 'typer':\n"
+        "            raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Interrupt())\n"
+        "from hitl_services.cli.main import main\n"
+        "sys.exit(main(['runs', '--json']))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+    assert (done.returncode, len(done.stderr.splitlines())) == (130, 1)
+    assert json.loads(done.stdout)["diagnostics"][0]["code"] == "command.interrupted"
+
+
 def test_reading_works_beside_a_running_owner(console: Console) -> None:
     """While another process owns the log, decisions go through it, and lists and checks work."""
     owner = console.python(OWNER)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import ExitStack
 from datetime import datetime
@@ -13,6 +12,7 @@ from hitl_events.audit.report import Problem, VerifyReport
 from hitl_events.errors import CorruptLog
 from hitl_events.ports import RunPosition
 from hitl_services.cli.archive_folder import Archived, ArchiveFile, ArchiveFolder
+from hitl_services.cli.interruptible import interruptible
 from hitl_services.cli.opening import opened
 from hitl_services.cli.progress import progress
 from hitl_services.cli.screen import Line, Screen
@@ -37,7 +37,7 @@ def archive(screen: Screen, settings: Settings, closed_before: str, output: str)
             ArchiveFolder.opened(output, store.read_blob) as folder,
         ):
             work = _Archiving(store, folder, before)
-            asyncio.run(work.run(screen))
+            interruptible(work.run(screen))
     except CorruptLog as error:
         return _unsound(screen, settings, error)
     added = work.added

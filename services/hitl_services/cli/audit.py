@@ -7,7 +7,6 @@ spilled likewise: so the length of a report does not count in memory, the longes
 
 from __future__ import annotations
 
-import asyncio
 import tempfile
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
@@ -21,6 +20,7 @@ from hitl_events.errors import InvalidInput
 from hitl_events.projections.selection import Decided, Selection, selected
 from hitl_services.cli.decided_page import DecidedPage
 from hitl_services.cli.files import Write, written
+from hitl_services.cli.interruptible import interruptible
 from hitl_services.cli.opening import opened
 from hitl_services.cli.progress import progress
 from hitl_services.cli.screen import Line, Screen
@@ -158,7 +158,7 @@ def _table(screen: Screen, settings: Settings, wanted: Selection) -> int:
         # a bar would be drawn into the table
         bar = progress(screen, "reading runs", None) if not screen.is_terminal else nullcontext(_no)
         with bar as told:
-            tally = asyncio.run(through(store, wanted, told, lambda one: show(page.block(one))))
+            tally = interruptible(through(store, wanted, told, lambda one: show(page.block(one))))
         show(page.end(tally))
     return DONE
 
@@ -176,7 +176,7 @@ def _filled(
 
     with _reading(screen, settings) as store, progress(screen, "reading runs", None) as told:
         write(sheet.head())
-        tally = asyncio.run(through(store, wanted, told, take))
+        tally = interruptible(through(store, wanted, told, take))
         write(sheet.foot(tally))
     return tally
 

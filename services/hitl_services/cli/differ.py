@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -14,6 +13,7 @@ from hitl_events.errors import InvalidInput
 from hitl_events.projections.reviews import Review, review
 from hitl_events.projections.rounds import round_named
 from hitl_services.cli.display import summary
+from hitl_services.cli.interruptible import interruptible
 from hitl_services.cli.opening import opened
 from hitl_services.cli.screen import Line, Screen
 from hitl_services.cli.settings import Settings
@@ -38,7 +38,7 @@ def show_diff(screen: Screen, settings: Settings, run_id: str, between: tuple[st
         wanted = "expected two events, or two rounds as NAME or NAME:ROUND, in --diff"
         raise InvalidInput(f"{wanted}, found {quoted(first)} and {quoted(second)}")
     with opened(screen, settings, [run_id]) as store:
-        events = asyncio.run(store.history(run_id))
+        events = interruptible(store.history(run_id))
     if seqs is None:
         return _of_rounds(screen, settings, events, between)
     return _of_events(screen, settings, store, events, seqs)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from hitl_events.domain.values import value
 from hitl_events.errors import InvalidInput
 from hitl_services.cli.exported import FORMATS, Exported, exported
 from hitl_services.cli.files import Write, written
+from hitl_services.cli.interruptible import interruptible
 from hitl_services.cli.opening import opened
 from hitl_services.cli.progress import progress
 from hitl_services.cli.screen import Screen
@@ -76,7 +76,7 @@ def _exported(
         ExitStack() as undo,
     ):
         sheet = exported(form, store, write, undo, ascii_only=ascii_only)
-        found = asyncio.run(_filled(screen, store, asked.run_ids, sheet))
+        found = interruptible(_filled(screen, store, asked.run_ids, sheet))
         sheet.end()
     return found
 

@@ -17,6 +17,7 @@ from hitl_events.domain.state import next_due, status
 from hitl_events.domain.values import digest
 from hitl_events.errors import CorruptLog, InvalidInput, LogUnavailable
 from hitl_events.ports import Appended, EffectBatch, RunPosition
+from hitl_services.cli.interruptible import interruptible
 from hitl_services.cli.joined_files import Joined
 from hitl_services.cli.progress import progress
 from hitl_services.cli.screen import Screen
@@ -95,7 +96,7 @@ def _fill(
         with progress(screen, "importing", report.events) as told:
             blobs = FileBlobs(directory.blobs_path)
             histories = joined.histories(lambda data: blobs.write(reference_to(data), data))
-            asyncio.run(log.fill(_batches(histories, told)))
+            interruptible(log.fill(_batches(histories, told)))
         return joined.runs, asyncio.run(log.end())
     finally:
         log.close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Sequence
 from contextlib import ExitStack, aclosing, closing, contextmanager
 
@@ -14,6 +13,7 @@ from hitl_events.audit.report import Problem, Problems
 from hitl_events.domain.values import RunId
 from hitl_events.errors import ReadModelDiffers
 from hitl_events.readmodel.local import caught_up
+from hitl_services.cli.interruptible import interruptible
 from hitl_services.cli.progress import progress
 from hitl_services.cli.screen import Screen
 from hitl_services.cli.settings import Settings
@@ -28,7 +28,7 @@ def first_difference(
     """The first, if there is one, and how many runs the read model has (0 if of another log)."""
     try:
         with _facing(screen, settings, target) as (histories, database):
-            found = asyncio.run(_first(screen, histories, database))
+            found = interruptible(_first(screen, histories, database))
             return found, int(database.rows("SELECT count(*) FROM runs")[0][0])
     except ReadModelDiffers as error:
         return Difference(run_id=None, seq=None, problem=str(error)), 0
@@ -39,7 +39,7 @@ def differences(screen: Screen, settings: Settings, target: Target) -> tuple[Pro
     problems = Problems()
     try:
         with _facing(screen, settings, target) as (histories, database):
-            asyncio.run(_all(screen, histories, database, problems))
+            interruptible(_all(screen, histories, database, problems))
     except ReadModelDiffers as error:
         problems.add(None, None, str(error))
     return problems.all()
@@ -57,7 +57,7 @@ def _facing(
             yield stack.enter_context(facing(screen, settings, settings.cluster, target))
             return
         log = stack.enter_context(embedded_log(settings, must_exist=True))
-        database = asyncio.run(caught_up(log, target, lambda _: None))
+        database = interruptible(caught_up(log, target, lambda _: None))
         stack.enter_context(closing(database))
         stack.enter_context(log.snapshot())
         stack.enter_context(database.snapshot())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Generator, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 
@@ -16,6 +15,7 @@ from hitl_events.domain.values import RunId
 from hitl_events.ports import RunPosition
 from hitl_events.projections.runs import RunRow
 from hitl_events.readmodel.local import caught_up
+from hitl_services.cli.interruptible import interruptible
 from hitl_services.cli.progress import progress
 from hitl_services.cli.screen import Screen
 from hitl_services.cli.settings import Settings
@@ -96,7 +96,7 @@ class ModelStore(Store):
 def beside(screen: Screen, store: Store, log: SqliteLog, target: Target) -> Generator[Store]:
     """The read model there, with all that the log has now."""
     with progress(screen, "folding what is new", None) as told:
-        database = asyncio.run(caught_up(log, target, told))
+        database = interruptible(caught_up(log, target, told))
     try:
         yield ModelStore(store, Questions(database))
     finally:

@@ -10,6 +10,7 @@ from hitl_events.adapters.sqlite import SqliteLog
 from hitl_events.adapters.system import SystemClock
 from hitl_events.errors import LogUnavailable
 from hitl_events.readmodel.rebuilding import rebuild as rebuilt
+from hitl_services.cli.interruptible import interruptible
 from hitl_services.cli.model_check import first_difference
 from hitl_services.cli.opening import known_model, model_target
 from hitl_services.cli.progress import progress
@@ -74,7 +75,7 @@ def _rebuilt(screen: Screen, settings: Settings, target: Target) -> int:
 
         return asyncio.run(topic_rebuilt(screen, settings.cluster, target))
     with embedded_log(settings, must_exist=True) as log:
-        return asyncio.run(_log_rebuilt(screen, log, target))
+        return interruptible(_log_rebuilt(screen, log, target))
 
 
 async def _log_rebuilt(screen: Screen, log: SqliteLog, target: Target) -> int:

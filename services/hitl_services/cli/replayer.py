@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import tempfile
 from collections.abc import AsyncGenerator, AsyncIterator
@@ -16,6 +15,7 @@ from hitl_events.recipes.book import Book
 from hitl_events.runtime.watchdog import Watchdog
 from hitl_services.cli import replay_work
 from hitl_services.cli.files import Write, written
+from hitl_services.cli.interruptible import interruptible
 from hitl_services.cli.opening import opened
 from hitl_services.cli.progress import progress
 from hitl_services.cli.replay_results import Results, said
@@ -99,7 +99,7 @@ class _One:
             store.log.snapshot(),
             ExitStack() as undo,
         ):
-            asyncio.run(self._through(store, results, undo))
+            interruptible(self._through(store, results, undo))
         results.end(self._book, open_only=asked.open_only, strict=asked.strict)
         return results
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from bisect import bisect_right
 from collections.abc import Sequence
 
@@ -12,6 +11,7 @@ from hitl_events.domain.values import iso
 from hitl_events.errors import InvalidInput
 from hitl_events.projections.reviews import open_reviews, review
 from hitl_events.projections.rounds import round_named
+from hitl_services.cli.interruptible import interruptible
 from hitl_services.cli.opening import opened
 from hitl_services.cli.pages import OutcomePage
 from hitl_services.cli.review_page import review_details, review_page
@@ -59,4 +59,4 @@ def show_gate(screen: Screen, settings: Settings, run_id: str, named: str) -> in
 
 def _read(screen: Screen, settings: Settings, run_id: str) -> tuple[Store, Sequence[Event]]:
     with opened(screen, settings, [run_id]) as store:
-        return store, asyncio.run(store.history(run_id))
+        return store, interruptible(store.history(run_id))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -13,6 +12,7 @@ from hitl_events.domain.outcome import as_json
 from hitl_events.domain.trace import TraceEntry, trace
 from hitl_events.errors import InvalidInput
 from hitl_services.cli.display import in_a_line
+from hitl_services.cli.interruptible import interruptible
 from hitl_services.cli.opening import opened
 from hitl_services.cli.pages import STYLES, OutcomePage
 from hitl_services.cli.progress import progress
@@ -39,7 +39,7 @@ def pending(
         wanted = replace(wanted, until=now - older_than)
     with opened(screen, settings, from_model=True) as store:
         with progress(screen, "reading runs", None) as told:
-            found, count = asyncio.run(store.open_pauses(wanted, told))
+            found, count = interruptible(store.open_pauses(wanted, told))
         shown = [_open_gate(store, *pause) for pause in found]
     if settings.json:
         screen.document([gate.to_json() for gate in shown])
@@ -67,7 +67,7 @@ def runs(screen: Screen, settings: Settings, wanted: Wanted) -> int:
         opened(screen, settings, from_model=True) as store,
         progress(screen, "reading runs", None) as told,
     ):
-        rows = asyncio.run(store.run_rows(wanted, told))
+        rows = interruptible(store.run_rows(wanted, told))
     if settings.json:
         screen.document([run_json(row) for row in rows])
     elif rows:
@@ -80,7 +80,7 @@ def runs(screen: Screen, settings: Settings, wanted: Wanted) -> int:
 def show(screen: Screen, settings: Settings, run_id: str, at: int | None) -> int:
     """The outcome now, or as it was at event `at`."""
     with opened(screen, settings, [run_id], from_model=at is None) as store:
-        events = asyncio.run(store.history(run_id))
+        events = interruptible(store.history(run_id))
     if at is not None and at > len(events):
         raise InvalidInput(f"expected an event from 1 to {len(events)} as --at, found {at}")
     outcome = store.outcome(events[:at])
@@ -98,7 +98,7 @@ def show(screen: Screen, settings: Settings, run_id: str, at: int | None) -> int
 def show_trace(screen: Screen, settings: Settings, run_id: str) -> int:
     """The trace of a run."""
     with opened(screen, settings, [run_id]) as store:
-        entries = trace(asyncio.run(store.history(run_id)))
+        entries = trace(interruptible(store.history(run_id)))
     if settings.json:
         screen.document([as_json(entry) for entry in entries])
     else:
