@@ -229,6 +229,7 @@ def test_lists_are_filtered_and_have_the_fields_of_the_contract(waiting: Console
     assert [set(gate) for gate in gates] == [set(of_gate.split())] * 2
     assert [gate["gate_id"] for gate in waiting.json("pending", "--limit", "1")] == ["r-1.3"]
     assert waiting.json("pending", "--older-than", "1h") == []
+    assert waiting.json("pending", "--older-than", "999999999d") == []
     assert waiting.json("pending", "--recipe", "double") == []
 
 

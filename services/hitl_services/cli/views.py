@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from hitl_events.adapters.system import SystemClock
 from hitl_events.domain.events import GatePaused, RunStarted
@@ -26,6 +26,8 @@ from hitl_services.failure import DONE
 from hitl_services.text import clock, counted
 
 _HIDDEN = frozenset({"gate_id", "draft_digest", "duration_us"})
+_BEFORE_ALL = datetime.min.replace(tzinfo=UTC)
+"""Nothing waits longer than since then."""
 _DULL = (["occurrence", 1], ["attempt", 1], ["kind", "step"], ["identity", "claimed"])
 
 
@@ -36,7 +38,7 @@ def pending(
     now = SystemClock().now()
     token_keys(settings, needed=True)
     if older_than is not None:
-        wanted = replace(wanted, until=now - older_than)
+        wanted = replace(wanted, until=now - min(older_than, now - _BEFORE_ALL))
     with opened(screen, settings, from_model=True) as store:
         with progress(screen, "reading runs", None) as told:
             found, count = interruptible(store.open_pauses(wanted, told))
