@@ -184,6 +184,16 @@ def test_a_file_that_was_edited_is_found_and_not_imported(console: Console, tmp_
     assert console.json("verify", "audit.jsonl")["runs"] == 1
 
 
+def test_an_import_joins_no_refused_records(console: Console) -> None:
+    """A directory in which something was refused, and nothing ever ran, is not empty either."""
+    console.json("export", "-o", "audit.jsonl", "--force")
+    console.hitl("run", "nosuch", "--dir", "tried")
+    said = console.hitl("import", "audit.jsonl", "--dir", "tried")
+
+    assert (said.code, "expected an empty data directory" in said.err) == (2, True)
+    assert len(console.json("dead-letters", "list", "--dir", "tried")) == 1
+
+
 def test_what_has_no_place_is_a_dead_letter(console: Console) -> None:
     """A refused token is listed without itself, shown whole, replayed as a new one, discarded."""
     forged = console.token[:-1] + ("A" if console.token[-1] != "A" else "B")

@@ -18,6 +18,9 @@ from hitl_events.adapters.system import SystemClock
 from hitl_events.errors import HitlError, InvalidInput
 from hitl_events.ports import Clock, EffectBatch
 
+_USED = "SELECT EXISTS (SELECT 1 FROM blocks) OR EXISTS (SELECT 1 FROM sqlite_sequence)"
+"""The second table has a row for each of ours that ever had one: intake and dead letters."""
+
 
 class SqliteLog(Events, Runs, Intake, DeadLetterTable):
     """`EventLog`, `RunStates`, `Intake` and `DeadLetters` over one connection to `log.db`.
@@ -58,6 +61,11 @@ class SqliteLog(Events, Runs, Intake, DeadLetterTable):
         """Whether it was imported for reading: nothing may run in it."""
         return is_imported(self._file)
 
+    @property
+    def used(self) -> bool:
+        """Whether anything was ever recorded here: an event, a submission, a dead letter."""
+        return bool(self._file.row(_USED)[0])
+
     def try_own(self) -> bool:
         """Become the owner unless another is; a dead one (`kill -9`) is none. Never waits."""
         return self._owner.try_own()
@@ -75,8 +83,9 @@ class SqliteLog(Events, Runs, Intake, DeadLetterTable):
         """Load exported events into an empty log, all or none; then it is only for reading."""
         with self._file.transaction():
             self._owner.check()
-            if (end := end_of(self._file)) > 0:
-                message = f"expected an empty log in {self._file.path}, found {end} events"
+            if self.used:
+                held = f"{end_of(self._file)} events, or what was refused"
+                message = f"expected an empty log in {self._file.path}, found {held}"
                 raise InvalidInput(f"{message}: import into a new directory")
             for batch in batches:
                 self._write(batch)

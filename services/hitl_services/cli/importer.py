@@ -63,15 +63,21 @@ def _refuse_unless_empty(directory: DataDirectory) -> None:
     if directory.has_log():
         log = SqliteLog.open_for_reading(directory)
         try:
-            events = asyncio.run(log.end())
+            found = asyncio.run(_held_by(log))
         finally:
             log.close()
-        found = f"a log of {counted(events, 'event')}" if events else None
     else:
         found = _first_in(directory.path)
     if found is not None:
         wanted = f"expected an empty data directory, found {found} in {directory.path}"
         raise InvalidInput(f"{wanted}; name a new one with --dir")
+
+
+async def _held_by(log: SqliteLog) -> str | None:
+    events = await log.end()
+    if events:
+        return f"a log of {counted(events, 'event')}"
+    return "a log that has taken commands" if log.used else None
 
 
 def _first_in(path: Path) -> str | None:

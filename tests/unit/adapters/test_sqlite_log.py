@@ -112,6 +112,17 @@ async def test_only_an_empty_log_is_filled(log: SqliteLog) -> None:
     assert await log.end() == 2
 
 
+async def test_a_log_that_has_taken_a_record_is_not_filled(log: SqliteLog) -> None:
+    """What was submitted or refused there would be lost in a log that is only read."""
+    assert not log.used
+    offset = await log.put(submission())
+    await log.append(EffectBatch(settled=[(offset, Answer(run_id=None, seq=None))]))
+
+    assert log.used
+    with pytest.raises(InvalidInput, match="expected an empty log"):
+        await log.fill([Story().batch()])
+
+
 async def test_old_answers_are_forgotten(log: SqliteLog, monkeypatch: pytest.MonkeyPatch) -> None:
     """As many answers as the limit says are kept, the newest."""
     monkeypatch.setattr("hitl_events.adapters.sqlite.intake.ANSWERS_KEPT", 3)
