@@ -114,11 +114,11 @@ async def test_only_an_empty_log_is_filled(log: SqliteLog) -> None:
 
 async def test_a_log_that_has_taken_a_record_is_not_filled(log: SqliteLog) -> None:
     """What was submitted or refused there would be lost in a log that is only read."""
-    assert not log.used
+    before = log.used
     offset = await log.put(submission())
     await log.append(EffectBatch(settled=[(offset, Answer(run_id=None, seq=None))]))
 
-    assert log.used
+    assert (before, log.used) == (False, True)
     with pytest.raises(InvalidInput, match="expected an empty log"):
         await log.fill([Story().batch()])
 
