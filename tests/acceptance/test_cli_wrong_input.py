@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.acceptance.console import Console
+from tests.acceptance.console import HITL, Console
 
 
 @pytest.fixture(scope="module")
@@ -115,6 +117,22 @@ def test_a_line_that_means_nothing_is_one_line(console: Console, line: str, part
     assert (said.code, part in said.err) == (2, True), said.err
     assert said.problem["message"] in said.err
     assert console.token not in said.out + said.err
+
+
+@pytest.mark.parametrize("command", ["decide - approve", "run double --input -"])
+def test_a_stdin_that_can_not_be_read_is_one_line(console: Console, command: str) -> None:
+    """A job runner may close it, or give what is no text: exit 2, saying so."""
+    for redirection in ("<&-", "< /proc/self/mem"):
+        said = subprocess.run(
+            ["/bin/sh", "-c", f"{HITL} {command} --json {redirection}"],
+            cwd=console.folder,
+            env=console.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (said.returncode, len(said.stderr.splitlines())) == (2, 1)
+        assert "stdin" in json.loads(said.stdout)["diagnostics"][0]["message"]
 
 
 @pytest.mark.parametrize("command", ["show", "cancel", "replay", "export"])

@@ -43,14 +43,14 @@ def token(text: str) -> str:
     """A token; `-` reads it from stdin, which keeps it out of the shell's history."""
     if text != "-":
         return text
-    data = sys.stdin.buffer.read(TOKEN_BYTES_MAX)
+    data = _read(_stdin(), "stdin", TOKEN_BYTES_MAX)
     return data.decode("utf-8", "replace").strip()
 
 
 def _bytes(text: str, option: str) -> tuple[bytes, str]:
     """What is to be parsed, and how a message names its place."""
     if text == "-":
-        return _bounded(sys.stdin.buffer, "stdin"), "stdin"
+        return _bounded(_stdin(), "stdin"), "stdin"
     if not text.startswith("@"):
         return text.encode("utf-8", "surrogateescape"), option
     path = text[1:]
@@ -63,8 +63,21 @@ def _bytes(text: str, option: str) -> tuple[bytes, str]:
         raise InvalidInput(f"expected {option} to name a file, found {place}: {problem}") from None
 
 
+def _stdin() -> BinaryIO:
+    if sys.stdin is None:  # pyright: ignore[reportUnnecessaryComparison]  # a closed descriptor
+        raise InvalidInput("expected something on stdin, found it closed")
+    return sys.stdin.buffer
+
+
+def _read(file: BinaryIO, place: str, bytes_max: int) -> bytes:
+    try:
+        return file.read(bytes_max)
+    except OSError as error:  # a folder, or a terminal that is gone
+        raise InvalidInput(f"expected to read {place}, found: {error.strerror}") from None
+
+
 def _bounded(file: BinaryIO, place: str) -> bytes:
-    data = file.read(INPUT_BYTES_MAX + 1)
+    data = _read(file, place, INPUT_BYTES_MAX + 1)
     if len(data) > INPUT_BYTES_MAX:
         raise InvalidInput(f"expected at most {INPUT_BYTES_MAX} bytes in {place}, found more")
     return data
