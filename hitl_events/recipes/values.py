@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import typing
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from enum import Enum
@@ -17,7 +18,7 @@ from math import isfinite
 from types import SimpleNamespace
 from typing import Any, TypeAlias
 
-from pydantic import BaseModel, SecretBytes, SecretStr, TypeAdapter, ValidationError
+from pydantic import BaseModel, RootModel, SecretBytes, SecretStr, TypeAdapter, ValidationError
 from pydantic.errors import PydanticSchemaGenerationError, PydanticUserError
 from pydantic_core import (
     PydanticSerializationError,
@@ -43,6 +44,9 @@ _EXACT: dict[Any, Any] = {
 }
 _FIRST: dict[Any, bytes] = {dict: b"{", list: b"[", str: b'"'}
 
+_CONTAINERS = frozenset((dict, list))
+_SETS = (set, frozenset)
+_LISTS = (list, tuple, deque, *_SETS)
 _JSON_SCALARS = (str, int, float, bool, type(None))
 _ADAPTERS_CACHED = 4096
 _PROBLEMS_SHOWN = 5
@@ -212,8 +216,8 @@ def _plain(value: Any, path: str, depth: int, *, by_alias: bool = False) -> Any:
             # whole: the fields of subclasses too; round_trip leaves computed fields out
             plain = to_jsonable_python(value, by_alias=by_alias, **_WHOLE)
             if _hides(plain):
-                _check_exact(_AS_IT_IS.to_python(value, by_alias=by_alias, **_WHOLE), path)
-            return plain
+                _check_exact(_held(value, by_alias=by_alias), path)
+            return _in_order(value, plain, by_alias=by_alias)
         except (PydanticSerializationError, ValueError) as error:
             raise NotSerialisable(path, f"a {type(value).__qualname__} with {error}") from None
     return value
@@ -227,6 +231,60 @@ def _hides(plain: Any) -> bool:
     if kind is list:
         return any(map(_hides, plain))
     return plain is None or plain == _MASK
+
+
+def _held(value: Any, *, by_alias: bool) -> Any:
+    """What a value is dumped to before it is made JSON."""
+    try:
+        return _AS_IT_IS.to_python(value, by_alias=by_alias, **_WHOLE)
+    except TypeError:  # a set of models: dumped they can not be hashed
+        parts = _parts(value, by_alias=by_alias)
+        items = [_held(item, by_alias=by_alias) for item in parts.values()]
+        return items if isinstance(value, _LISTS) else dict(zip(parts, items, strict=True))
+
+
+def _in_order(held: Any, plain: Any, *, by_alias: bool) -> Any:
+    """`plain`, in which what is held in a set stands in one order: a set's is of its process alone.
+
+    Else the draft of a gate would be another one on replay. What a serializer of the user's made
+    looks unlike what is held, and stays as it is.
+    """
+    if isinstance(held, RootModel):
+        return _in_order(typing.cast("Any", held).root, plain, by_alias=by_alias)
+    kind = typing.cast("Any", type(plain))
+    is_set = isinstance(held, _SETS)
+    inside = plain.values() if kind is dict else plain if kind is list else ()
+    if not is_set and _CONTAINERS.isdisjoint(map(type, inside)):
+        return plain  # the common case, in 0.3 us
+    parts = _parts(held, by_alias=by_alias)
+    if kind is dict:
+        for name, item in plain.items():
+            if type(item) in _CONTAINERS and name in parts:
+                plain[name] = _in_order(parts[name], item, by_alias=by_alias)
+    elif kind is list and len(parts) == len(plain):
+        items = zip(parts.values(), plain, strict=True)
+        plain = [_in_order(item, dumped, by_alias=by_alias) for item, dumped in items]
+        if is_set:
+            with suppress(NotSerialisable):  # refused as a whole, with the path from its top
+                plain.sort(key=canonical.dumps)
+    return plain
+
+
+def _parts(held: Any, *, by_alias: bool) -> dict[Any, Any]:
+    """What a model or a container holds, by the name or the place that it has in the dump."""
+    if isinstance(held, dict):
+        return {**held}
+    if isinstance(held, _LISTS):
+        return dict(enumerate(typing.cast("tuple[Any, ...]", held)))
+    if isinstance(held, BaseModel):
+        parts = {**held.__dict__, **(held.__pydantic_extra__ or {})}
+    elif dataclasses.is_dataclass(held):
+        parts = {each.name: getattr(held, each.name, None) for each in dataclasses.fields(held)}
+    else:
+        return {}
+    fields: dict[str, Any] = getattr(held, "__pydantic_fields__", {}) if by_alias else {}
+    aliases = {name: field.serialization_alias for name, field in fields.items()}
+    return {aliases.get(name) or name: item for name, item in parts.items()}
 
 
 def _check_exact(held: Any, path: str) -> None:

@@ -248,6 +248,73 @@ def test_a_secret_is_not_recorded_masked() -> None:
     assert "s3cret" not in str(caught.value)
 
 
+@dataclass(frozen=True)
+class Tag:
+    name: str
+    weight: float | None = None
+
+
+class Tags(RootModel[frozenset[int]]):
+    pass
+
+
+@dataclass
+class Labelled:
+    found: set[int]
+    nested: Any = None
+    kept: list[int] = field(default_factory=list[int])
+
+
+class Renamed(BaseModel):
+    first: list[int] = Field(default=[9, 8], serialization_alias="second")
+    second: set[int] = Field(serialization_alias="first")
+
+
+SOME: set[int] = set((8, 0, 16))  # noqa: C405 - equal literals would be one constant
+SAME: set[int] = set((0, 16, 8))  # noqa: C405 - see above
+"""Equal sets; in each the order of its insertion shows."""
+
+
+@pytest.mark.parametrize("by_alias", [False, True])
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (Labelled(SOME), Labelled(SAME)),
+        (Labelled(set(), {"deep": [Labelled(SOME)]}), Labelled(set(), {"deep": [Labelled(SAME)]})),
+        (Labelled(set(), (SOME, 1)), Labelled(set(), (SAME, 1))),
+        (Tags(frozenset(SOME)), Tags(frozenset(SAME))),
+        (Renamed(second=SOME), Renamed(second=SAME)),
+        (
+            Labelled(set(), {frozenset(SOME), frozenset({5})}),
+            Labelled(set(), {frozenset({5}), frozenset(SAME)}),
+        ),
+    ],
+)
+def test_equal_sets_are_recorded_alike(one: Any, other: Any, by_alias: bool) -> None:
+    """What a model holds in a set has one spelling, whatever order the set has in its process."""
+    assert list(SOME) != list(SAME)
+    assert values.dump(one, by_alias=by_alias) == values.dump(other, by_alias=by_alias)
+
+
+def test_lists_beside_a_set_keep_their_order() -> None:
+    """Only what is held in a set is put in order, also where fields bear each other's names."""
+    plain = values.dump(Labelled({2, 1}, kept=[3, 2, 1], nested=(2, 1)))
+
+    assert plain == b'{"found":[1,2],"kept":[3,2,1],"nested":[2,1]}'
+    assert values.dump(Renamed(second={8, 0})) == b'{"first":[9,8],"second":[0,8]}'
+    assert values.dump(Renamed(second={8, 0}), by_alias=True) == b'{"first":[0,8],"second":[9,8]}'
+
+
+def test_models_in_a_set_are_recorded() -> None:
+    """Also beside a null, which has to be told from a number that JSON has not."""
+    held = Labelled(set(), {Tag(name="b"), Tag(name="a")})
+
+    assert b'"nested":[{"name":"a","weight":null},{"name":"b"' in values.dump(held)
+    with pytest.raises(NotSerialisable) as caught:
+        values.dump(Labelled(set(), {Tag(name="b", weight=float("nan"))}))
+    assert caught.value.path == "$.nested[0].weight"
+
+
 def test_annotations_that_can_not_be_resolved_count_as_none() -> None:
     """A name that exists for the type checker only leaves the JSON value as it is."""
 
