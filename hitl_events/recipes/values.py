@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from enum import Enum
-from functools import lru_cache
+from functools import lru_cache, partial
 from math import isfinite
 from types import SimpleNamespace
 from typing import Any, TypeAlias
@@ -374,7 +374,11 @@ def _hints(function: Callable[..., Any]) -> dict[str, Any]:
 
 def _find_hints(function: Callable[..., Any]) -> dict[str, Any]:
     """Resolved annotations; those that can not be resolved count as not given."""
-    target: Any = function if hasattr(function, "__annotations__") else type(function).__call__
+    target: Any = function
+    while isinstance(target, partial):
+        target = target.func
+    if not hasattr(target, "__annotations__"):
+        target = type(target).__call__
     try:
         return typing.get_type_hints(target)
     except _UNRESOLVED:

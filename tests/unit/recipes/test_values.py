@@ -2,6 +2,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import Enum, StrEnum
+from functools import partial
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -313,6 +314,20 @@ def test_models_in_a_set_are_recorded() -> None:
     with pytest.raises(NotSerialisable) as caught:
         values.dump(Labelled(set(), {Tag(name="b", weight=float("nan"))}))
     assert caught.value.path == "$.nested[0].weight"
+
+
+def test_a_partial_has_the_types_of_its_function() -> None:
+    """Arguments and the result of a partially applied step are rebuilt as without it."""
+
+    def step(first: Point, item: Item, *, times: int = 1) -> Line:
+        raise NotImplementedError
+
+    bound = partial(partial(step, Point(x=1)), times=2)
+
+    assert values.arguments(bound, values.dump({"args": [{"name": "a"}], "kwargs": {}}))[0] == [
+        Item(name="a")
+    ]
+    assert values.return_type(bound) is Line
 
 
 def test_annotations_that_can_not_be_resolved_count_as_none() -> None:
