@@ -118,7 +118,10 @@ class Executor:
 
         def call() -> Any:
             begin()
-            return context.run(function, *args, **kwargs)
+            try:
+                return context.run(function, *args, **kwargs)
+            except StopIteration as error:  # a future can not hold it, and its step would never end
+                raise RuntimeError("plain function raised StopIteration") from error
 
         output = await asyncio.get_running_loop().run_in_executor(self._pool, call)
         return await output if inspect.isawaitable(output) else output

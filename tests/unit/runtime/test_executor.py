@@ -153,6 +153,21 @@ async def test_a_cancellation_of_the_steps_own_making_is_a_failure(steps: Steps)
     assert (report.output, report.error) == (None, "CancelledError")
 
 
+async def test_a_plain_function_that_runs_out_of_items_fails(steps: Steps) -> None:
+    """`next` of an empty iterator raises what no future can hold; the step ends all the same."""
+
+    def first() -> int:
+        return next(iter([]))
+
+    async with asyncio.timeout(5):
+        report = await steps.run(first)
+
+    assert (report.error, report.message) == (
+        "RuntimeError",
+        "plain function raised StopIteration",
+    )
+
+
 async def test_a_step_may_have_timeouts_of_its_own(steps: Steps) -> None:
     """`asyncio.timeout` inside a step works, beside that of the step itself."""
 
