@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Generator, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, Generic, TypeVar
@@ -31,30 +32,36 @@ _new_step = maker(StepRequest)
 _new_gate = maker(GateRequest)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Decision(Generic[_T]):
-    """What came back through a gate. `data` is the gate's model, rebuilt from what was recorded."""
+    """What came back through a gate. `data` is the gate's model, rebuilt from what was recorded.
 
-    __slots__ = (
-        "data",
-        "decided_at",
-        "decided_by",
-        "decision_id",
-        "notes",
-        "resolution",
-        "verdict",
-    )
+    It may be an argument of a step, a draft or a result, and is recorded with all its fields then.
+    """
 
-    def __init__(self, event: DecisionReceived, data: _T | None) -> None:
-        self.verdict: str = event.verdict
-        self.notes: str | None = event.notes
-        self.data: _T | None = data
-        self.decided_by: str | None = event.decided_by
-        self.decision_id: str = event.decision_id
-        self.decided_at: datetime = event.recorded_at
-        self.resolution: str | None = event.resolution
+    verdict: str
+    notes: str | None
+    data: _T | None
+    decided_by: str | None
+    decision_id: str
+    decided_at: datetime
+    resolution: str | None
 
     def __repr__(self) -> str:
         return f"Decision(verdict={self.verdict!r}, decision_id={self.decision_id!r})"
+
+
+def decision_of(event: DecisionReceived, data: Any) -> Decision[Any]:
+    """What a recipe sees of a decision, `data` being rebuilt."""
+    return Decision(
+        verdict=event.verdict,
+        notes=event.notes,
+        data=data,
+        decided_by=event.decided_by,
+        decision_id=event.decision_id,
+        decided_at=event.recorded_at,
+        resolution=event.resolution,
+    )
 
 
 class Call(Generic[_T]):

@@ -3,7 +3,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from hitl_events import Run, recipe
+from hitl_events import Decision, Run, recipe
 from tests.unit.world import World
 
 
@@ -180,6 +180,34 @@ def test_a_decision_carries_what_was_recorded() -> None:
     world.decide("deny", notes="n", decided_by="ann", decision_id="x")
 
     assert seen == [("deny", "n", "ann", "x", "deny"), world.events()[2].recorded_at]
+
+
+def test_a_decision_is_a_value_like_any_other() -> None:
+    """It may be given to a step, shown in a draft and returned; typed, it is a decision again."""
+    seen: list[Decision[Point]] = []
+
+    def typed(made: Decision[Point]) -> Decision[Point]:
+        seen.append(made)
+        return made
+
+    @recipe("r", version="1")
+    async def body(run: Run, input: Any) -> Any:
+        made = await run.gate("g", data=Point)
+        assert await run.step(typed, made) == made
+        plain = await run.step(same, made)
+        await run.gate("h", draft={"before": made, "plain": plain})
+        return made
+
+    world = World(body)
+    world.start("r")
+    world.decide("approve", notes="n", decision_id="x", data={"x": 1, "y": 2})
+    world.restart()
+    result = world.decide("deny").artefact["result"]
+
+    assert [made.data for made in seen] == [Point(x=1, y=2.0)]
+    assert (result["verdict"], result["notes"], result["decision_id"]) == ("approve", "n", "x")
+    assert result["data"] == {"x": 1, "y": 2}
+    assert result == {**result, "resolution": "approve", "decided_by": None}
 
 
 def test_an_output_that_is_no_json_names_the_path() -> None:
