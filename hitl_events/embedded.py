@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import field, replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -136,22 +136,15 @@ class Runtime:
         log, keys = _opened(path, used)
         if path is not None and used.blobs is None:
             used = replace(used, blobs=FileBlobs(DataDirectory(path).blobs_path))
-        try:
+        with ExitStack() as closing:
+            if isinstance(log, SqliteLog):
+                closing.callback(log.close)
             runtime = cls(
                 log, Book(recipes), keys, used, local=path is None, strict=diagnostics == "strict"
             )
-            async with asyncio.TaskGroup() as group:
-                group.create_task(runtime._partition.keep())
-                try:
-                    yield runtime
-                finally:
-                    runtime._partition.close()
-                    runtime._watch.close()
-        except BaseExceptionGroup as group_error:
-            raise _single(group_error) from None
-        finally:
-            if isinstance(log, SqliteLog):
-                log.close()
+            closing.callback(runtime._watch.close)
+            async with _kept(runtime._partition):
+                yield runtime
 
     # commands
 
@@ -296,6 +289,20 @@ def _changed(seq: int, message: str) -> Diagnostic:
         message=f"{message} from the code of now than at event {seq}; its output stays as recorded",
         data={"at_seq": seq},
     )
+
+
+@asynccontextmanager
+async def _kept(partition: Partition) -> AsyncGenerator[None]:
+    """Own the partition as long as it can be had; an error inside comes out as it is."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(partition.keep())
+            try:
+                yield
+            finally:
+                partition.close()
+    except BaseExceptionGroup as group_error:
+        raise _single(group_error) from None
 
 
 def _single(group: BaseExceptionGroup[BaseException]) -> BaseException:

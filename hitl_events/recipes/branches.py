@@ -15,6 +15,8 @@ from hitl_events.recipes.calls import AllCall, Call, GateCall, Signal, StepCall
 Body: TypeAlias = Coroutine[Any, Any, Any]
 WaitKey: TypeAlias = tuple[str, str, int]
 Asked: TypeAlias = StepCall[Any] | GateCall[Any]
+_CLOSES_MAX = 100
+"""Awaits in the `finally` blocks of one branch; one that goes on beyond is left to Python."""
 _ASKED: tuple[type[Any], ...] = (StepCall, GateCall)
 
 
@@ -34,13 +36,22 @@ class Branch:
         self.closed = True
         watch.begin()
         try:
+            for _ in range(_CLOSES_MAX):  # each ends what it awaits; a `finally` may await more
+                if self._is_over():
+                    return
+        finally:
+            _leave(watch)
+
+    def _is_over(self) -> bool:
+        try:
             self.body.close()
         except KeyboardInterrupt:
             raise
+        except RuntimeError:  # as Python says that it awaits more
+            return False
         except BaseException:  # noqa: BLE001, S110 - it is over, whatever its `finally` raises
             pass
-        finally:
-            _leave(watch)
+        return True
 
 
 class Group:

@@ -161,6 +161,7 @@ class Runner:
             else:
                 failure = await self._serve_alone()
         finally:
+            self._engine.drop()  # suspended recipes end here, not wherever they are collected
             self._waiters.close(self._tickets.values(), failure or LogUnavailable(CLOSED))
         if failure is not None:
             raise failure

@@ -185,6 +185,35 @@ async def test_closing_leaves_nothing_behind(
     assert caplog.records == []
 
 
+async def test_recipes_that_wait_end_with_their_runtime(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What their `finally` blocks ask for is ignored without a word, however much that is."""
+    said: list[object] = []
+    monkeypatch.setattr("sys.unraisablehook", said.append)
+    left: list[str] = []
+
+    @recipe("tidy", version="1")
+    async def tidy(run: Run, input: Any) -> Any:
+        try:
+            await run.gate("g")
+        finally:
+            left.append("first")
+            try:
+                await run.step(echo, 1)
+            finally:
+                await run.step(echo, 2)
+                left.append("never")
+
+    async with place.open(tidy) as runtime:
+        await runtime.run("tidy", run_id="a")
+        assert left == []
+
+    assert left == ["first"]
+    gc.collect()
+    assert said == []
+
+
 async def test_events_are_read_in_order(place: Place) -> None:
     """`events` gives what is recorded, `outcome` folds it, of nobody there is nothing."""
     async with place.open(gated) as runtime:
