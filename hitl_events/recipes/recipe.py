@@ -16,7 +16,7 @@ from hitl_events.recipes.fingerprint import fingerprint_of
 from hitl_events.recipes.host import Host, local_host
 from hitl_events.recipes.plan import Plan
 from hitl_events.recipes.run import Run, StepDefaults
-from hitl_events.recipes.step import NAME_CHARS_MAX, Retry, name_of, seconds
+from hitl_events.recipes.step import NAME_CHARS_MAX, Retry, checked_retry, name_of, seconds
 
 VERSION_CHARS_MAX = 64
 """As a command that names it may have."""
@@ -147,7 +147,9 @@ class Recipe:
             self.undo_on = frozenset(undo_on)
         held = self.step_defaults
         limit = held.timeout_s if timeout_s is None else seconds(timeout_s)
-        self.step_defaults = StepDefaults(held.retry if retry is None else retry, limit)
+        self.step_defaults = StepDefaults(
+            held.retry if retry is None else checked_retry(retry), limit
+        )
         return self
 
     def defaults(self, *, runtime: Host | None = None) -> Recipe:

@@ -41,20 +41,21 @@ class Retry:
         self,
         attempts: int = 1,
         *,
-        initial_s: float = 1.0,
+        initial_s: timedelta | float = 1.0,
         factor: float = 2.0,
-        max_s: float = 60.0,
+        max_s: timedelta | float = 60.0,
         on: ErrorTypes = (Exception,),
         certain: ErrorTypes = (),
     ) -> None:
+        initial_s, max_s = _in_seconds(initial_s), _in_seconds(max_s)
         fits = attempts >= 1 and initial_s >= 0 and 1 <= factor <= _FACTOR_MAX
         if not fits or not 0 <= max_s <= PAUSE_S_MAX:
             wanted = f"attempts >= 1, initial_s >= 0, factor of 1 to {_FACTOR_MAX}"
             raise RecipeError(f"expected {wanted} and max_s of 0 to {PAUSE_S_MAX} (a year)")
         self.attempts = attempts
-        self.initial_s = initial_s
+        self.initial_s: float = initial_s
         self.factor = factor
-        self.max_s = max_s
+        self.max_s: float = max_s
         self.on = _error_types(on)
         self.certain = _error_types(certain)
 
@@ -78,7 +79,18 @@ def _error_types(named: Any) -> tuple[type[BaseException], ...]:
     return types
 
 
+def _in_seconds(duration: timedelta | float) -> float:
+    return duration.total_seconds() if isinstance(duration, timedelta) else duration
+
+
 NO_RETRY = Retry()
+
+
+def checked_retry(given: object) -> Retry:
+    """`RecipeError` for what is none: it would raise when a step has failed, amid the runner."""
+    if not isinstance(given, Retry):
+        raise RecipeError(f"expected a Retry, as retry=Retry(attempts=3), found {given!r}")
+    return given
 
 
 @value
@@ -103,11 +115,13 @@ def spec_of(function: Callable[..., Any], options: Options) -> StepSpec:
 
 def _make_spec(function: Callable[..., Any], options: Options) -> StepSpec:
     name, once, retry, timeout_s, undo = options
+    if undo is not None and not callable(undo):
+        raise RecipeError(f"expected a function that gets the output as undo, found {undo!r}")
     return StepSpec(
         name=name_of(function, name),
         function=function,
         once=once,
-        retry=retry,
+        retry=checked_retry(retry),
         timeout_s=seconds(timeout_s),
         undo=undo,
     )
@@ -143,7 +157,7 @@ def enter_step(step: Step) -> None:
 
 def seconds(duration: timedelta | float | None) -> float | None:
     """A duration option in seconds."""
-    found = duration.total_seconds() if isinstance(duration, timedelta) else duration
+    found = None if duration is None else _in_seconds(duration)
     if found is not None and not 0 < found <= PAUSE_S_MAX:
         wanted = f"expected timeout_s of more than 0 and at most {PAUSE_S_MAX} (a year)"
         raise RecipeError(f"{wanted}, found {found}")

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from hitl_events import Retry, Run, StepError, current_step, recipe
+from hitl_events import Recipe, Retry, Run, StepError, current_step, recipe
 from hitl_events.engine.inputs import Due, Wake
 from hitl_events.errors import RecipeError
 from tests.unit.world import RUN, World
@@ -51,6 +51,38 @@ def test_options_that_make_no_sense_are_refused(options: dict[str, Any]) -> None
     """A Retry that could not work is an error when it is written, not when a step fails."""
     with pytest.raises(RecipeError):
         Retry(**options)
+
+
+def test_pauses_are_seconds_or_a_timedelta() -> None:
+    """As all durations that a recipe gives."""
+    retry = Retry(initial_s=timedelta(minutes=1), max_s=timedelta(minutes=3))
+
+    assert [retry.pause(n).total_seconds() for n in (1, 2, 3)] == [60, 120, 180]
+
+
+@pytest.mark.parametrize(
+    "options", [{"retry": 3}, {"retry": {"attempts": 3}}, {"undo": "give_back"}]
+)
+def test_options_of_another_kind_fail_the_run(options: dict[str, Any]) -> None:
+    """Before the step runs: once it has failed it would be too late to say so."""
+
+    @recipe("r", version="1")
+    async def body(run: Run, input: Any) -> Any:
+        await run.step(flaky, 1, **options)
+
+    outcome = World(body).start("r")
+
+    (said,) = outcome.diagnostics
+    assert (said.code, SEEN) == ("recipe.failed", [])
+    assert f"found {next(iter(options.values()))!r}" in said.message
+
+
+def test_a_default_retry_is_a_retry() -> None:
+    """What a recipe is configured with is checked at once."""
+    some: Any = 3
+
+    with pytest.raises(RecipeError, match="expected a Retry"):
+        Recipe("r", version="1").configure(retry=some)
 
 
 def test_one_type_or_several_may_be_named() -> None:
