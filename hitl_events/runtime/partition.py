@@ -23,6 +23,11 @@ OWN_POLL_S = 0.02
 RECOVER_S = 0.5
 """Pause after the log could not be written, before it is taken up again."""
 
+_ELSEWHERE = (
+    "expected a call on the event loop that opened the runtime, found one on another; "
+    "from other threads use asyncio.run_coroutine_threadsafe"
+)
+
 
 class OwnedLog(PartitionLog, Protocol):
     """A store with one owner at a time."""
@@ -46,11 +51,13 @@ class Partition:
         self._runner: Runner | None = None
         self._closing = asyncio.Event()
         self._broken: HitlError | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         if log.try_own():
             self._runner = make_runner()
 
     async def keep(self) -> None:
         """Serve while the ownership can be had; try for it otherwise. Ends at `close`."""
+        self._loop = asyncio.get_running_loop()
         while not self._closing.is_set():
             try:
                 if self._runner is None and self._log.try_own():
@@ -90,6 +97,8 @@ class Partition:
             raise self._broken
         if self._closing.is_set():
             raise LogUnavailable(CLOSED)
+        if self._loop not in (None, asyncio.get_running_loop()):
+            raise HitlError(_ELSEWHERE)  # what is waited for there is never heard of here
 
     def ask(self, submission: Submission) -> Awaitable[Settled]:
         """What becomes of a command, and its run's events once it pauses, ends or blocks."""

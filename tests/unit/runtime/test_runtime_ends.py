@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from hitl_events import Run, StepError, recipe
+from hitl_events import HitlError, Outcome, Run, Runtime, StepError, recipe
 from hitl_events.errors import LogUnavailable
 from tests.unit.runtime.conftest import Place
 from tests.unit.runtime.played import echo, gated, until_status, until_story
@@ -157,6 +157,23 @@ async def test_a_closed_runtime_says_so(place: Place) -> None:
     async with asyncio.timeout(10):
         with pytest.raises(LogUnavailable, match="closed"):
             await runtime.run("r")
+
+
+async def test_a_call_on_another_loop_is_refused(place: Place) -> None:
+    """A thread with a loop of its own is told how to call; it would wait for ever."""
+
+    async def call(runtime: Runtime) -> Outcome:
+        async with asyncio.timeout(5):
+            return await runtime.run(gated, run_id="a")
+
+    async with place.open(gated) as runtime:
+        loop = asyncio.get_running_loop()
+        with pytest.raises(HitlError, match="run_coroutine_threadsafe"):
+            await asyncio.to_thread(lambda: asyncio.run(call(runtime)))
+        asked = asyncio.run_coroutine_threadsafe(call(runtime), loop)
+        outcome = await asyncio.wrap_future(asked)
+
+    assert outcome.status == "paused"
 
 
 async def test_closing_leaves_nothing_behind(
