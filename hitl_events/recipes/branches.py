@@ -82,6 +82,7 @@ class Branches:
         "_requests",
         "_signals",
         "_watch",
+        "forgotten",
         "fresh",
         "owner",
         "waits",
@@ -91,6 +92,7 @@ class Branches:
     def __init__(self, watch: Watch, owner: Owner) -> None:
         self.waits: dict[WaitKey, tuple[Asked, Branch]] = {}
         self.fresh: list[WaitKey] = []
+        self.forgotten: list[WaitKey] = []
         self.withdrawn: list[WaitKey] | None = None
         self._signals: dict[Signal, list[Branch]] = {}
         self._ready: list[tuple[tuple[int, ...], int, Branch, Any, Exception | None]] = []
@@ -164,6 +166,7 @@ class Branches:
             try:
                 asked = self._send(branch, result, error)
             except StopIteration as stop:
+                self._check_awaited(branch)
                 self._ended(branch, stop.value, None)
                 return
             except RecipeSpins:
@@ -175,6 +178,7 @@ class Branches:
             except BaseException as raised:  # noqa: BLE001 - whatever the user's recipe raises
                 self._ended(branch, None, _as_error(raised))
                 return
+            self._check_awaited(branch)
             result, error = None, None
             if isinstance(asked, _ASKED):
                 error = self._wait(branch, asked)
@@ -193,6 +197,7 @@ class Branches:
                 self._foreign(branch, asked)
 
     def _send(self, branch: Branch, result: Any, error: Exception | None) -> Any:
+        self.forgotten.clear()  # of a branch that was ended from outside
         self._watch.begin()
         try:
             return branch.body.throw(error) if error else branch.body.send(result)
@@ -212,10 +217,22 @@ class Branches:
     def _split(self, owner: Branch, call: AllCall) -> None:
         group = Group(owner, len(call.items))
         for index, item in enumerate(call.items):
+            if isinstance(item, Call):
+                item.forgotten = None
             body: Body = _await(item) if isinstance(item, Call) else _as_body(item)
             child = Branch(body, (*owner.position, index), group)
             group.branches.append(child)
             self._push(child, None, None)
+
+    def _check_awaited(self, branch: Branch) -> None:
+        """What follows a gate whose `await` was forgotten must not be done."""
+        if not self.forgotten:
+            return
+        kind, name, _ = self.forgotten[0]
+        branch.close(self._watch)
+        found = f"run.{kind}({name!r})" if name else f"run.{kind}(...)"
+        message = f"expected every step and gate to be awaited, found {found} that was not"
+        raise RecipeStopped("recipe.not_awaited", f"{message}: write `await` before it")
 
     def _foreign(self, branch: Branch, asked: Any) -> None:
         what = f"{type(asked).__module__}.{type(asked).__qualname__}"

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Generator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 from hitl_events.domain.events import DecisionReceived
 from hitl_events.domain.requests import GateRequest, StepRequest
@@ -27,6 +27,9 @@ _OPTIONS_CACHED = 256
 """Gates as recipes ask for them: checking the options of one takes 1 us, finding them 0.4."""
 
 _T = TypeVar("_T")
+
+CallKey: TypeAlias = tuple[str, str, int]
+"""(kind, name, occurrence)."""
 
 _new_step = maker(StepRequest)
 _new_gate = maker(GateRequest)
@@ -65,17 +68,26 @@ def decision_of(event: DecisionReceived, data: Any) -> Decision[Any]:
 
 
 class Call(Generic[_T]):
-    """An awaitable of the driver's. `key` is (kind, name, occurrence)."""
+    """An awaitable of the driver's. `key` is (kind, name, occurrence).
 
-    __slots__ = ("is_awaited", "key")
+    One that goes away and was not awaited adds its key to `forgotten`.
+    """
 
-    def __init__(self, key: tuple[str, str, int]) -> None:
+    __slots__ = ("forgotten", "is_awaited", "key")
+
+    def __init__(self, key: CallKey, forgotten: list[CallKey] | None = None) -> None:
         self.key = key
         self.is_awaited = False
+        self.forgotten = forgotten
 
     def __await__(self) -> Generator[Any, Any, _T]:
+        self.forgotten = None
         result: _T = yield self
         return result
+
+    def __del__(self) -> None:
+        if self.forgotten is not None:
+            self.forgotten.append(self.key)
 
 
 class StepCall(Call[_T]):
@@ -83,8 +95,14 @@ class StepCall(Call[_T]):
 
     __slots__ = ("request",)
 
-    def __init__(self, key: tuple[str, str, int], spec: StepSpec, args: bytes) -> None:
-        super().__init__(key)
+    def __init__(
+        self,
+        key: CallKey,
+        spec: StepSpec,
+        args: bytes,
+        forgotten: list[CallKey] | None = None,
+    ) -> None:
+        super().__init__(key, forgotten)
         self.request = _new_step(
             key=key, args=args, args_digest=digest(args)[:8], once=spec.once, spec=spec
         )
@@ -106,8 +124,14 @@ class GateCall(Call[_T]):
 
     __slots__ = ("data", "request")
 
-    def __init__(self, key: tuple[str, str, int], draft: bytes, options: GateOptions) -> None:
-        super().__init__(key)
+    def __init__(
+        self,
+        key: CallKey,
+        draft: bytes,
+        options: GateOptions,
+        forgotten: list[CallKey] | None = None,
+    ) -> None:
+        super().__init__(key, forgotten)
         self.data = options.data
         self.request = _new_gate(
             key=key[1:],
@@ -215,8 +239,8 @@ class AllCall(Call[tuple[Any, ...]]):
 
     __slots__ = ("items",)
 
-    def __init__(self, items: Sequence[Awaitable[Any]]) -> None:
-        super().__init__(("all", "", 0))
+    def __init__(self, items: Sequence[Awaitable[Any]], forgotten: list[CallKey]) -> None:
+        super().__init__(("all", "", 0), forgotten)
         self.items = items
 
 

@@ -80,6 +80,7 @@ class Driver:
         "_then_ends",
         "_undoing",
         "ending",
+        "forgotten",
         "now",
         "run_id",
         "seed",
@@ -106,6 +107,7 @@ class Driver:
         self._then_ends: RunEnd | None = None
         self._branches = Branches(watch, self)
         self.waits = self._branches.waits
+        self.forgotten = self._branches.forgotten
 
     def requests(self) -> list[Request]:
         """What the recipe asks for since the last call and has not got, in the order of asking."""

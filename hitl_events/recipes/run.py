@@ -15,6 +15,7 @@ from hitl_events.errors import NotSerialisable, RecipeError
 from hitl_events.recipes import values
 from hitl_events.recipes.calls import (
     AllCall,
+    CallKey,
     Decision,
     GateCall,
     GateOptions,
@@ -41,6 +42,8 @@ class History(Protocol):
     seed: bytes
     now: datetime
     step_defaults: StepDefaults
+    forgotten: list[CallKey]
+    """What was asked for and went away without having been awaited."""
 
     def occurrence(self, kind: str, name: str) -> int:
         """Count a use of a name: 1, 2, ..."""
@@ -116,7 +119,8 @@ class Run:
         spec = spec_of(fn, (name, once, retry or defaults.retry, limit, undo))
         packed = values.dump_arguments(args, kwargs)
         occurrence = self._history.occurrence("step", spec.name)
-        return StepCall(("step", spec.name, occurrence), spec, packed)
+        key = "step", spec.name, occurrence
+        return StepCall(key, spec, packed, self._history.forgotten)
 
     def gate(  # noqa: PLR0913 - options by name, as CONTRACT has them
         self,
@@ -144,11 +148,12 @@ class Run:
         if len(shown) + around_bytes > USER_BYTES_MAX:
             what = "a draft" if not around_bytes else "a draft with its schema and verdicts"
             raise TooLarge(what, len(shown) + around_bytes)
-        return GateCall(("gate", gate, self._history.occurrence("gate", gate)), shown, options)
+        key = "gate", gate, self._history.occurrence("gate", gate)
+        return GateCall(key, shown, options, self._history.forgotten)
 
     def all(self, *items: Awaitable[Any]) -> AllCall:
         """Steps, gates and `async def` branches at the same time; results by position."""
-        return AllCall(items)
+        return AllCall(items, self._history.forgotten)
 
     async def undo(self) -> None:
         """Take back what is done, last first; raises the first `StepError` after all were tried."""

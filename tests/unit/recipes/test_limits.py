@@ -216,20 +216,6 @@ def test_a_call_is_awaited_once(what: str) -> None:
     assert "once" in said.message
 
 
-def test_a_call_that_is_not_awaited_asks_for_nothing() -> None:
-    """Steps and gates are asked for when they are awaited."""
-
-    @recipe("r", version="1")
-    async def body(run: Run, input: Any) -> Any:
-        _ = run.step(echo), run.gate("g")
-        return "done"
-
-    world = World(body)
-
-    assert world.start("r").artefact["result"] == "done"
-    assert world.story() == ["RunStarted", "RunCompleted"]
-
-
 @pytest.mark.parametrize("does", ["awaits", "raises", "returns", "exits"])
 def test_what_a_finally_asks_for_on_close_is_ignored(does: str) -> None:
     """A recipe that is closed may ask, raise or return in its `finally`: nothing comes of it."""
