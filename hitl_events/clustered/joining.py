@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import field
 from datetime import timedelta
 from pathlib import Path
+from typing import Protocol
 
 from hitl_events.adapters.avro import AvroCodec
 from hitl_events.adapters.inbound import Registry
@@ -19,11 +20,13 @@ from hitl_events.adapters.kafka.partitioning import partition_of
 from hitl_events.adapters.kafka.records import Place
 from hitl_events.adapters.kafka.sender import Sender
 from hitl_events.adapters.kafka.settings import KafkaSettings
+from hitl_events.adapters.kafka.standing import TopicStanding
 from hitl_events.adapters.kafka.topics import Topics
 from hitl_events.adapters.system import SystemClock
 from hitl_events.clustered.benches import Benches
 from hitl_events.clustered.cluster import Cluster
 from hitl_events.clustered.courier import Courier
+from hitl_events.clustered.horizon import PATIENCE_S, Horizon, Watching
 from hitl_events.clustered.keeper import Keeper, Watcher
 from hitl_events.clustered.takeover import Setup, Takeover
 from hitl_events.domain.requests import INLINE_BYTES_MAX
@@ -37,6 +40,10 @@ from hitl_events.runtime.observer import Observer
 from hitl_events.runtime.watchdog import Watchdog
 
 
+class MemberWatcher(Watcher, Watching, Protocol):
+    """Who is told how the partitions fare, and of those that timers do not wait for."""
+
+
 @value
 class Member:
     """One process that takes part.
@@ -45,19 +52,21 @@ class Member:
     is not heard, `ended_keep` how long an ended run knows the ids of its refused decisions;
     `registry` has the schemas of records in the Confluent frame (None: these are unreadable). User
     data longer than `inline_bytes_max` goes to `blobs`, which all engines share (None: nothing).
+    Gates do not expire while a partition of decisions is behind, unless it stays for `patience_s`.
     """
 
     settings: KafkaSettings
     recipes: Iterable[Recipe]
     keys: TokenKeys = field(repr=False)
     state_dir: Path
-    watcher: Watcher
+    watcher: MemberWatcher
     observer: Callable[[int], Observer]
     ended_keep: timedelta
     session_s: float = SESSION_S
     registry: Registry | None = None
     blobs: Blobs | None = None
     inline_bytes_max: int = INLINE_BYTES_MAX
+    patience_s: float = PATIENCE_S
     clock: Clock = field(default_factory=SystemClock)
 
 
@@ -95,8 +104,9 @@ async def joining(member: Member) -> AsyncGenerator[Cluster]:
             Ends(member.settings) as ends,
             _courier(member, counts) as courier,
             Benches(member.clock, courier.carry) as benches,
+            _horizon(member, counts, ends, inbound) as horizon,
         ):
-            take_over = Takeover(setup, ends, inbound, benches)
+            take_over = Takeover(setup, ends, inbound, benches, horizon)
 
             def keeper(number: int) -> Keeper:
                 return Keeper(number, take_over, inbound.confirm, member.watcher, member.clock)
@@ -105,6 +115,13 @@ async def joining(member: Member) -> AsyncGenerator[Cluster]:
             yield cluster
     finally:
         watchdog.close()
+
+
+def _horizon(member: Member, counts: Counts, ends: Ends, inbound: Group) -> Horizon:
+    settings, topic = member.settings, Topics(member.settings.prefix).decisions
+    standing = TopicStanding(settings, topic, counts.runs, ends, inbound)
+    watcher, clock = member.watcher, member.clock
+    return Horizon(standing, counts.runs, watcher, clock, patience_s=member.patience_s)
 
 
 def _courier(member: Member, counts: Counts) -> Courier:

@@ -35,6 +35,7 @@ from hitl_events.adapters.kafka.topics import Topics
 from hitl_events.adapters.kafka.writer import TransactionalWriter
 from hitl_events.clustered.benches import Benches
 from hitl_events.clustered.driven import Driven
+from hitl_events.clustered.horizon import Horizon
 from hitl_events.clustered.keeper import Watcher
 from hitl_events.domain.values import RunId, value
 from hitl_events.engine.tools import Tools
@@ -78,12 +79,15 @@ class Setup:
 class Takeover:
     """Called with a partition, it gives what drives it, for as long as the block is open."""
 
-    def __init__(self, setup: Setup, ends: Ends, inbound: Group, benches: Benches) -> None:
+    def __init__(
+        self, setup: Setup, ends: Ends, inbound: Group, benches: Benches, horizon: Horizon
+    ) -> None:
         self._setup = setup
         self._benches = benches
         self._topics = Topics(setup.settings.prefix)
         self._ends = ends
         self._inbound = inbound
+        self._horizon = horizon
         self._count = setup.counts.runs
 
     @asynccontextmanager
@@ -118,6 +122,7 @@ class Takeover:
                 states.close()
         finally:
             self._benches.left(partition)
+            self._horizon.forget(partition)
             self._inbound.cease(partition)
             await writer.stop()
 
@@ -173,12 +178,14 @@ class Takeover:
             replies=setup.counts.replies,
             dead_letters=setup.counts.dead_letters,
         )
-        log = KafkaPartition(setup.settings.group, writer, kept, intake, Outbox(places, keys))
+        outbox, heard = Outbox(places, keys), self._horizon.heard
+        log = KafkaPartition(setup.settings.group, writer, kept, intake, outbox, heard)
         pace = Pace(drain_s=DRAIN_S, poll_s=POLL_S, cached_runs_max=CACHED_RUNS_MAX)
         tools, observer = self._tools(partition), setup.observer(partition)
         read = partial(submission, schemas=None if schemas is None else schemas.find)
         runner = Runner(log, tools, setup.clock, read, observer, pace)
         runner.work_at(self._benches.bench(partition))
+        self._horizon.tell(partition, runner.nudge)
         return runner, intake
 
     def _schemas(self) -> WriterSchemas | None:

@@ -43,6 +43,9 @@ DRAIN_S = 5.0
 RETRY_DUE_S = 1.0
 """Pause before a timer is looked at again whose run could not act on it."""
 
+UNHEARD_RUNS = 16
+"""Due runs that are looked at, once in `RETRY_DUE_S`, while gates may not expire yet: retries are
+among them. Few, as those whose gates wait are loaded in vain."""
 
 BUSY_RUNS_MAX = 100_000
 """Runs with steps under way that a new owner takes up; more would not fit into memory either."""
@@ -62,6 +65,13 @@ class PartitionLog(RunStates, Intake, Protocol):
 
     def changed(self) -> bool:
         """True if another process may have written since the last call."""
+        ...
+
+    def heard(self, due: datetime, now: datetime) -> datetime:
+        """The moment, at most `now`, by which whatever came is in this intake, wherever it came.
+
+        Where it is before `due`, a later one is found out meanwhile, and a nudge tells.
+        """
         ...
 
 
@@ -110,6 +120,7 @@ class Runner:
         self._draining = False
         self._taken = 0
         self._next_due: datetime | None = None
+        self._unheard_from_s = 0.0
         self._last_ticket = 0
 
     # asked by the runtime
@@ -226,7 +237,9 @@ class Runner:
     async def _idle(self) -> None:
         """Until something comes in, a timer is due, or it is time to look at the intake."""
         loop = asyncio.get_running_loop()
-        poll = loop.call_later(self._poll_s, self._wakeup.set)
+        left = timedelta(0) if self._next_due is None else self._next_due - self._clock.now()
+        wait_s = min(self._poll_s, left.total_seconds()) if left > timedelta(0) else self._poll_s
+        poll = loop.call_later(wait_s, self._wakeup.set)
         await self._wakeup.wait()
         poll.cancel()
 
@@ -234,32 +247,60 @@ class Runner:
         self._wakeup.clear()
         arrivals = self._arrivals
         now = self._clock.now()
-        due = self._next_due is not None and now >= self._next_due
-        due = due and await self._log.caught_up()  # after `now`: who came in time is heard first
+        heard = await self._heard(now)  # after `now`: who came in time is heard first
         # asked last: a change is told once
-        if arrivals.wants_records and (due or not arrivals.read_to_end or self._log.changed()):
+        if arrivals.wants_records and (heard or not arrivals.read_to_end or self._log.changed()):
             records = await self._log.take(self._taken, BATCH_INPUTS_MAX)
             to_end = len(records) < BATCH_INPUTS_MAX
             arrivals.put(map(self._read, records), read_to_end=to_end)
             if records:
                 self._taken = records[-1].number
         else:
-            due = False  # the intake was not read to an end that is later than the timer
+            heard = None  # the intake was not read to an end that is later than the timer
         inputs = arrivals.take(BATCH_INPUTS_MAX)
-        if due and arrivals.empty:
-            inputs += await self._fire(now)
+        if heard is not None and arrivals.empty:
+            inputs += await self._fire(now, heard)
         for _ in range(min(len(self._to_wake), WAKES_PER_TURN)):
             inputs.append(self._to_wake.popleft())
         return inputs
 
-    async def _fire(self, now: datetime) -> list[Input]:
-        """What was due before the end of the intake was read: who came in time has been heard."""
-        self._fired = True
-        if self._tools.only is not None:
-            run_ids: Sequence[RunId] = [run_id for run_id, due in self._dues.items() if due <= now]
-        else:
-            run_ids = await self._log.due(now, BATCH_INPUTS_MAX)
-        return [Due(run_id=run_id, until=now) for run_id in run_ids]
+    async def _heard(self, now: datetime) -> datetime | None:
+        """Where something is due: up to when gates may expire, if the intake is read now as well.
+
+        None too while none may, and it was looked for retries a moment ago.
+        """
+        if self._next_due is None or now < self._next_due:
+            return None
+        heard = self._log.heard(self._next_due, now)  # first: what is passed on comes to the intake
+        if heard < self._next_due:
+            now_s = self._clock.monotonic_s()
+            if now_s < self._unheard_from_s:
+                return None
+            self._unheard_from_s = now_s + RETRY_DUE_S
+        return heard if await self._log.caught_up() else None
+
+    async def _fire(self, now: datetime, heard: datetime) -> list[Input]:
+        """What was due before the end of the intake was read: who came in time has been heard.
+
+        Gates expire up to `heard`; where none does, what is due later may be a step's next attempt.
+        """
+        run_ids = await self._due(heard, BATCH_INPUTS_MAX)
+        self._fired = bool(run_ids)
+        if not run_ids and self._next_due is not None and heard < self._next_due:
+            run_ids = await self._due(now, UNHEARD_RUNS)
+        if not run_ids:
+            self._next_due = await self._next()
+        return [Due(run_id=run_id, until=heard) for run_id in run_ids]
+
+    async def _due(self, until: datetime, limit: int) -> Sequence[RunId]:
+        if self._tools.only is None:
+            return await self._log.due(until, limit)
+        return [run_id for run_id, due in self._dues.items() if due <= until]
+
+    async def _next(self) -> datetime | None:
+        if self._tools.only is None:
+            return await self._log.next_due()
+        return min(self._dues.values(), default=None)
 
     async def _turn(self, inputs: list[Input], steps: Bench) -> None:
         engine = self._engine
@@ -331,8 +372,7 @@ class Runner:
     async def _fired_out(self, turn: Turn) -> None:
         """Timers were fired: when is the next? One that changed nothing must not make us spin."""
         self._fired = False
-        if self._tools.only is None:
-            self._next_due = await self._log.next_due()
+        self._next_due = await self._next()
         if self._next_due is not None and not turn.batch.events:
             pause = self._clock.now() + timedelta(seconds=RETRY_DUE_S)
             self._next_due = max(self._next_due, pause)

@@ -102,6 +102,11 @@ class Chronicle:
         else:
             self._log.tell("partition.lost", partition=partition, error=str(error))
 
+    def passed_over(self, partition: int, topic: str, offset: int | None) -> None:
+        """Timers do not wait for that partition of decisions any longer."""
+        place: dict[str, Plain] = {"topic": topic, "partition": partition, "offset": offset}
+        self._log.tell("decisions.stuck", **place)
+
     def held(self, partition: int, topic: str, error: HitlError | None) -> None:
         """Records of a topic wait, or go on."""
         if error is None:

@@ -10,6 +10,7 @@ from hitl_services.settings import LogLevel
 LogName: TypeAlias = Literal[
     "decision.received",
     "decision.rejected",
+    "decisions.stuck",
     "destructor.failed",
     "gate.closed",
     "library.message",
@@ -79,6 +80,10 @@ LINES: Mapping[LogName, tuple[LogLevel, str]] = {
     "run.fault": ("error", "processing one record raised: a defect of ours; its neighbours go on"),
     "decision.received": ("info", "a decision counts"),
     "decision.rejected": ("info", "a decision was refused: why"),
+    "decisions.stuck": (
+        "warning",
+        "nobody settles a partition of decisions: gates elsewhere expire without what waits there",
+    ),
     "gate.closed": ("info", "a gate closed without a decision: why"),
     "step.started": ("debug", "a `once` step is about to begin"),
     "step.completed": ("debug", "a step gave its output"),

@@ -39,6 +39,10 @@ class Observers:
         """So many events are in the read model now."""
         self._meter.folded(events, took_s)
 
+    def passed_over(self, partition: int, topic: str, offset: int | None) -> None:
+        """Timers do not wait for that partition of decisions any longer."""
+        self._chronicle.passed_over(partition, topic, offset)
+
     def held(self, partition: int, topic: str, error: HitlError | None) -> None:
         """Records of a topic wait, or go on (None)."""
         self._meter.held(partition, topic, error)

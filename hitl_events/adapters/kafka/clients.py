@@ -85,7 +85,9 @@ def new_producer(settings: KafkaSettings, transactional_id: str | None) -> Any:
     )
 
 
-def new_consumer(settings: KafkaSettings, isolation_level: str) -> Any:
+def new_consumer(
+    settings: KafkaSettings, isolation_level: str, *, fetch_bytes: int = FETCH_BYTES
+) -> Any:
     """For reading at places of our choice: no group, nothing committed, no offset made up."""
     take_any_header()
     return AIOKafkaConsumer(
@@ -96,7 +98,7 @@ def new_consumer(settings: KafkaSettings, isolation_level: str) -> Any:
         enable_auto_commit=False,
         fetch_min_bytes=1,
         fetch_max_wait_ms=50,
-        max_partition_fetch_bytes=FETCH_BYTES,
+        max_partition_fetch_bytes=fetch_bytes,
         check_crcs=True,
         retry_backoff_ms=20,
     )

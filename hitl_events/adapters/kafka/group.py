@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Protocol, TypeVar
 
@@ -222,6 +222,17 @@ class Group:
             )
             for place in self._places(partition)
         }
+
+    async def settled(self, topic: str, partitions: Iterable[int]) -> dict[int, int]:
+        """Partition -> the offset that the group goes on from, whoever serves it; in one request.
+
+        Without those of which it has committed nothing.
+        """
+        places = [TopicPartition(topic, partition) for partition in partitions]
+        coordinator = self._consumer._coordinator  # noqa: SLF001 - `committed` asks for one at a time
+        call = coordinator.fetch_committed_offsets(places)
+        found = await self._call(call, f"read the offsets of {topic}")
+        return {place.partition: held.offset for place, held in found.items() if held.offset >= 0}
 
     async def spans(self, partition: int) -> dict[str, Span]:
         """What the topics hold of it."""

@@ -6,9 +6,9 @@ local states are written, they are behind the log, which the next restore finds 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from hitl_events.adapters.kafka.intake import FedIntake
 from hitl_events.adapters.kafka.outgoing import Outbox
@@ -20,6 +20,11 @@ from hitl_events.ports import Answer, Appended, EffectBatch, InboundRecord, RunP
 
 MARKERS = 1
 """Records that the broker adds to a partition at the end of a transaction."""
+
+
+Heard: TypeAlias = Callable[[datetime], datetime]
+"""Given when a timer is due: the moment up to which all that came to other partitions and is for
+this one has come to its intake. Where that is earlier, it is found out meanwhile."""
 
 
 class Writer(Protocol):
@@ -85,7 +90,13 @@ class KafkaPartition:
     """Appends, `RunStates` and `Intake`, valid until its writer fails or another takes over."""
 
     def __init__(
-        self, group: str, writer: Writer, kept: Kept, intake: FedIntake, outbox: Outbox
+        self,
+        group: str,
+        writer: Writer,
+        kept: Kept,
+        intake: FedIntake,
+        outbox: Outbox,
+        heard: Heard,
     ) -> None:
         self._group = group
         self._writer = writer
@@ -96,6 +107,7 @@ class KafkaPartition:
         self._search = kept.search
         self._intake = intake
         self._outbox = outbox
+        self._heard = heard
 
     async def append(self, batch: EffectBatch) -> None:
         """All of it in one transaction, the inbound offsets with it; then the local states."""
@@ -166,6 +178,10 @@ class KafkaPartition:
     async def caught_up(self) -> bool:
         """True if all that the inbound topics hold now was fed."""
         return await self._intake.caught_up()
+
+    def heard(self, due: datetime, now: datetime) -> datetime:
+        """Decisions that came by this moment in other partitions were passed on to this one."""
+        return min(self._heard(due), now)
 
     async def answer(self, offset: int) -> Answer | None:
         """Answers go out on the topic of replies; none is kept here."""

@@ -120,6 +120,7 @@ def test_partitions_and_faults_are_told() -> None:
     told.chronicle.lost(3, CorruptLog("t.events-3", "no event", place=("t.events", 3, 17)))
     told.chronicle.held(3, "t.decisions", RegistryUnavailable("expected an answer, found none"))
     told.chronicle.held(3, "t.decisions", None)
+    told.chronicle.passed_over(3, "t.decisions", 17)
     told.chronicle.fault(RunId("r"), ZeroDivisionError("secret"))
 
     assert told.names == [
@@ -129,11 +130,14 @@ def test_partitions_and_faults_are_told() -> None:
         "partition.corrupt",
         "records.held",
         "records.resumed",
+        "decisions.stuck",
         "run.fault",
     ]
     assert told.lines[1]["error"] == "expected a broker, found none"
     corrupt = {"level": "error", "topic": "t.events", "partition": 3, "offset": 17}
     assert corrupt.items() <= told.lines[3].items()
     assert (told.lines[4]["topic"], told.lines[4]["partition"]) == ("t.decisions", 3)
-    assert told.lines[6]["error"] == "ZeroDivisionError"
+    stuck = {"level": "warning", "topic": "t.decisions", "partition": 3, "offset": 17}
+    assert stuck.items() <= told.lines[6].items()
+    assert told.lines[7]["error"] == "ZeroDivisionError"
     assert "secret" not in str(told.lines)

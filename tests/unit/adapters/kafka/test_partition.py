@@ -77,7 +77,8 @@ def partition(
         return {}
 
     intake = FedIntake(TOPICS, KEYS, ends)
-    made = KafkaPartition("g", Writer(*landings), kept, intake, Outbox(places, KEYS))
+    outbox = Outbox(places, KEYS)
+    made = KafkaPartition("g", Writer(*landings), kept, intake, outbox, lambda due: due)
     return made, states
 
 
