@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import replace
-from typing import Protocol
+from typing import Any, Protocol
 
 from hitl_events.domain.evolve import fold
 from hitl_events.domain.refusals import Refused
@@ -55,9 +55,15 @@ class Partition:
         if log.try_own():
             self._runner = make_runner()
 
-    async def keep(self) -> None:
-        """Serve while the ownership can be had; try for it otherwise. Ends at `close`."""
+    def keep(self) -> Coroutine[Any, Any, None]:
+        """Serve while the ownership can be had; try for it otherwise. Ends at `close`.
+
+        From this call on, so before it is awaited, all else is for the event loop that runs now.
+        """
         self._loop = asyncio.get_running_loop()
+        return self._keep()
+
+    async def _keep(self) -> None:
         while not self._closing.is_set():
             try:
                 if self._runner is None and self._log.try_own():
