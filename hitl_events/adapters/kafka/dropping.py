@@ -16,23 +16,36 @@ from hitl_events.adapters.kafka.trouble import KNOWN
 
 
 async def drop_producer(producer: Any, *, within_s: float) -> None:
-    """Nothing more is sent, all is closed, no task is left. Also after `stop()`."""
+    """Nothing more is sent, all is closed, no task is left. Also after `stop()`.
+
+    Who is cancelled here leaves no connection all the same.
+    """
     producer._closed = True  # noqa: SLF001 - else its destructor warns
     task = producer._sender.sender_task  # noqa: SLF001 - nobody else can end it
-    if task is not None:
-        await _ended(task, within_s)
-    await _left_ended([producer._sender], within_s)  # noqa: SLF001 - as above
-    await _bounded(producer.client.close(), within_s)
-    _hush(producer)
+    try:
+        if task is not None:
+            await _ended(task, within_s)
+        await _left_ended([producer._sender], within_s)  # noqa: SLF001 - as above
+        await _bounded(producer.client.close(), within_s)
+    finally:
+        _cut(producer.client)
+        _hush(producer)
 
 
 async def drop_consumer(consumer: Any, *, within_s: float) -> None:
-    """As far as the driver's `stop()` gets in its time; the rest is ended, and then closed."""
-    await _bounded(consumer.stop(), within_s)
-    # what reads on opens new connections, which nobody would close
-    owners = [consumer._fetcher, consumer._coordinator]  # noqa: SLF001 - stop() may not get there
-    await _left_ended([each for each in owners if each is not None], within_s)
-    await _bounded(consumer._client.close(), within_s)  # noqa: SLF001 - stop() may not get there
+    """As far as the driver's `stop()` gets in its time; the rest is ended, and then closed.
+
+    Who is cancelled here leaves no connection all the same.
+    """
+    client = consumer._client  # noqa: SLF001 - stop() may not get there
+    try:
+        await _bounded(consumer.stop(), within_s)
+        # what reads on opens new connections, which nobody would close
+        owners = [consumer._fetcher, consumer._coordinator]  # noqa: SLF001 - as above
+        await _left_ended([each for each in owners if each is not None], within_s)
+        await _bounded(client.close(), within_s)
+    finally:
+        _cut(client)
 
 
 def let_offsets_be(producer: Any) -> None:
@@ -93,6 +106,15 @@ async def _bounded(call: Awaitable[Any], within_s: float) -> None:
     with suppress(asyncio.CancelledError, *KNOWN):
         if task.done():
             task.result()
+
+
+def _cut(client: Any) -> None:
+    """What is connected still, as the orderly way was cut or the broker takes nothing any more."""
+    for connection in list(client._conns.values()):  # noqa: SLF001 - see the module's docstring
+        writer = connection._writer  # noqa: SLF001 - as above
+        connection.close()
+        if writer is not None:
+            writer.transport.abort()  # closing alone waits until all that is on its way was taken
 
 
 def _hush(producer: Any) -> None:

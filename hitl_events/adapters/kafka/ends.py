@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import AsyncExitStack
 from typing import Any
 
 from aiokafka.structs import TopicPartition
@@ -40,10 +41,12 @@ class Ends(Opening):
 
     async def stop(self) -> None:
         """Close it in bounded time; never raises."""
-        for consumer in (self._committed, self._uncommitted):
-            if consumer is not None:
-                await drop_consumer(consumer, within_s=STOP_S)
+        opened = [self._committed, self._uncommitted]
         self._committed = self._uncommitted = None
+        async with AsyncExitStack() as undo:
+            for consumer in opened:
+                if consumer is not None:
+                    undo.push_async_callback(drop_consumer, consumer, within_s=STOP_S)
 
     async def stable(self, places: Iterable[Place]) -> Offsets:
         """The last stable offsets: all before is decided, and is what committed readers get."""

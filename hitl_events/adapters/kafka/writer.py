@@ -150,11 +150,13 @@ class TransactionalWriter:
             return
         clean = not self._dead
         self._dead = True
-        if clean:
-            with suppress(HitlError):
-                doing = self._doing("stop")
-                await self._bounded.call(producer.stop(), doing, within_s=STOP_S)
-        await drop_producer(producer, within_s=STOP_S)
+        try:
+            if clean:
+                with suppress(HitlError):
+                    doing = self._doing("stop")
+                    await self._bounded.call(producer.stop(), doing, within_s=STOP_S)
+        finally:  # also of who is cancelled amid that
+            await drop_producer(producer, within_s=STOP_S)
 
     async def _transact(self, batches: Batches, consumed: Consumed | None) -> tuple[int, ...]:
         producer = self._producer

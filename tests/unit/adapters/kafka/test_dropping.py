@@ -54,7 +54,7 @@ async def test_a_sender_that_was_fenced_leaves_no_task_behind() -> None:
     producer = SimpleNamespace(
         _closed=False,
         _sender=sender,
-        client=SimpleNamespace(close=sender.closed),
+        client=SimpleNamespace(close=sender.closed, _conns={}),
         _txn_manager=SimpleNamespace(_transaction_waiter=None),
         _message_accumulator=SimpleNamespace(_batches={}),
     )
@@ -89,7 +89,7 @@ async def test_a_consumer_whose_end_takes_too_long_reads_no_more() -> None:
     consumer = SimpleNamespace(
         _fetcher=fetcher,
         _coordinator=None,
-        _client=SimpleNamespace(close=fetcher.client_closes),
+        _client=SimpleNamespace(close=fetcher.client_closes, _conns={}),
         stop=asyncio.Event().wait,
     )
 
@@ -97,6 +97,64 @@ async def test_a_consumer_whose_end_takes_too_long_reads_no_more() -> None:
 
     assert fetcher.fetching.cancelled()
     assert fetcher.was_over == [True]
+
+
+@pytest.mark.parametrize("cut_in", ["its end", "what comes after it"])
+async def test_a_writer_whose_end_is_cut_leaves_no_connection(cut_in: str) -> None:
+    """A process that has to go cancels what does not end in its time, wherever that is."""
+    connection, waits = _Connection(), asyncio.Event().wait
+    writer = TransactionalWriter(KafkaSettings(bootstrap=("nowhere:1",)), "id")
+    sender = SimpleNamespace(sender_task=None)
+    writer._producer = SimpleNamespace(
+        _closed=False,
+        _sender=sender,
+        client=SimpleNamespace(close=waits, _conns={0: connection}),
+        stop=waits if cut_in == "its end" else _nothing,
+        _txn_manager=SimpleNamespace(_transaction_waiter=None),
+        _message_accumulator=SimpleNamespace(_batches={}),
+    )
+    stopping = asyncio.create_task(writer.stop())
+    await _turn_of_the_loop()
+    await _turn_of_the_loop()
+
+    stopping.cancel()
+    await asyncio.wait([stopping])
+
+    assert stopping.cancelled()
+    assert connection.was == ["closed", "aborted"]
+
+
+async def test_a_consumer_whose_end_is_cut_leaves_no_connection() -> None:
+    """The same of who reads."""
+    connection, waits = _Connection(), asyncio.Event().wait
+    client = SimpleNamespace(close=waits, _conns={0: connection})
+    consumer = SimpleNamespace(_fetcher=None, _coordinator=None, _client=client, stop=waits)
+    stopping = asyncio.create_task(drop_consumer(consumer, within_s=20))
+    await _turn_of_the_loop()
+
+    stopping.cancel()
+    await asyncio.wait([stopping])
+
+    assert connection.was == ["closed", "aborted"]
+
+
+async def _nothing() -> None:
+    """Ends at once."""
+
+
+class _Connection:
+    """Connected, to a broker that takes nothing."""
+
+    def __init__(self) -> None:
+        self.was: list[str] = []
+        self._writer = SimpleNamespace(transport=SimpleNamespace(abort=self._aborted))
+
+    def close(self) -> None:
+        """As the driver does it."""
+        self.was.append("closed")
+
+    def _aborted(self) -> None:
+        self.was.append("aborted")
 
 
 async def _turn_of_the_loop() -> None:
