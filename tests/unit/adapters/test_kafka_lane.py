@@ -27,9 +27,11 @@ class Shelf:
     def __init__(self) -> None:
         self.away = True
         self.asked = 0
+        self.was_asked = asyncio.Event()
 
     async def schema(self, schema_id: int) -> str | None:
         self.asked += 1
+        self.was_asked.set()
         if self.away:
             raise RegistryUnavailable("expected an answer, found none")
         return SCHEMA if schema_id < 10 else None
@@ -132,7 +134,7 @@ async def test_what_can_be_read_comes_before_what_can_not() -> None:
     world.shelf.away = False
     world.feed(2, b"\0\0\0\0\x01\0")
     waiting = asyncio.create_task(world.lane.known())
-    await asyncio.sleep(0)
+    await world.shelf.was_asked.wait()
     world.feed(3, b"{}")
     world.feed(4, b"\0\0\0\0\x0b\0")
 

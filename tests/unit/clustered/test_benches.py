@@ -42,8 +42,8 @@ async def test_a_step_has_its_time_and_no_more() -> None:
         await held.begin()
         held.bench.leave()
         benches.left(3)
-        while not held.bench.is_idle:
-            await asyncio.sleep(0)
+        await asyncio.wait(asyncio.all_tasks() - {asyncio.current_task()})
+        assert held.bench.is_idle
 
     assert alone == []
 

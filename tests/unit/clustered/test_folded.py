@@ -1,10 +1,11 @@
 """A partition that is kept up with: pieces as they come, marks that are passed, an orderly end."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager, closing
 from pathlib import Path
 from random import Random
+from typing import TypeVar
 
 import pytest
 
@@ -19,6 +20,7 @@ from hitl_events.runtime.tenant import Tenant
 from hitl_events.testing.histories import history_of
 from hitl_events.testing.mixing import chained
 
+_T = TypeVar("_T")
 CODEC = AvroCodec()
 PLACE = Place("t.events", 3)
 
@@ -53,9 +55,14 @@ class Kept:
         self.fed_to: int | None = None
         self.pieces: list[int] = []
         self.began = asyncio.Event()
+        self.writes = asyncio.Event()
         self._news = asyncio.Event()
-        writer = Writer(tenant, desk.do, self._told)
+        writer = Writer(tenant, self._do, self._told)
         self.folded = Folded(writer, self._begin, self._fed_to)
+
+    def _do(self, work: Callable[[], _T]) -> Awaitable[_T]:
+        self.writes.set()
+        return self.desk.do(work)
 
     def _begin(self, folded: Folded) -> None:
         self.began.set()
@@ -127,7 +134,7 @@ async def test_while_one_piece_is_written_the_next_gathers(tmp_path: Path) -> No
     async with kept(tmp_path / "read-model.db") as its:
         first, rest = runs[0], [value for run in runs[1:] for value in run]
         its.feed(records(first))
-        await asyncio.sleep(0)
+        await its.writes.wait()
         its.feed(records(rest, len(first)))
         assert its.folded.held(PLACE.topic) == len(first) + len(rest)
         await its.reaches(len(first) + len(rest))

@@ -117,10 +117,12 @@ async def test_nothing_is_asked_while_no_timer_is_due() -> None:
         asked = dict(world.asked)
         world.horizon.heard(world.clock.now() - timedelta(seconds=1))
         world.due()
-        for _ in range(100):
-            await asyncio.sleep(0)
-
         assert (world.reached, world.asked) == (5, asked)
+
+        world.clock.advance(1)
+        world.due()
+        await world.reaches(2)
+        assert (world.reached, world.asked["ends"]) == (6, asked["ends"] + 1)
 
 
 async def test_what_was_there_is_waited_for_and_not_what_comes_later() -> None:
@@ -289,7 +291,6 @@ async def test_its_block_ends_amid_a_question() -> None:
             world.due()
             await world.looks()
         left = dict(world.asked)
-        for _ in range(100):
-            await asyncio.sleep(0)
 
+    assert asyncio.all_tasks() == {asyncio.current_task()}
     assert (world.reached, world.asked) == (-1, left)

@@ -320,7 +320,7 @@ def test_a_partial_has_the_types_of_its_function() -> None:
     """Arguments and the result of a partially applied step are rebuilt as without it."""
 
     def step(first: Point, item: Item, *, times: int = 1) -> Line:
-        raise NotImplementedError
+        return Line(start=first, end=first)
 
     bound = partial(partial(step, Point(x=1)), times=2)
 

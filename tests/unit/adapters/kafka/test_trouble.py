@@ -94,13 +94,15 @@ async def test_what_the_driver_only_logs_is_told() -> None:
 
 async def test_one_client_does_not_hear_another() -> None:
     """Two logins at the same time: only the one that failed is told so."""
+    told = asyncio.Event()
 
     async def refused() -> None:
         LOG.error("%s", driver.SaslAuthenticationFailed("bad"))
+        told.set()
         raise driver.KafkaConnectionError("Unable to bootstrap")
 
     async def away() -> None:
-        await asyncio.sleep(0)
+        await told.wait()
         raise driver.KafkaConnectionError("Unable to bootstrap")
 
     both = await asyncio.gather(
@@ -137,8 +139,14 @@ async def test_a_cancellation_of_the_drivers_own_is_a_failure() -> None:
     with pytest.raises(LogUnavailable):
         await Bounded(SETTINGS).call(escapes(), DOING)
 
-    ours = asyncio.ensure_future(Bounded(SETTINGS).call(asyncio.Event().wait(), DOING))
-    await asyncio.sleep(0)
+    begun = asyncio.Event()
+
+    async def waits() -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    ours = asyncio.ensure_future(Bounded(SETTINGS).call(waits(), DOING))
+    await begun.wait()
     ours.cancel()
     with pytest.raises(asyncio.CancelledError):
         await ours
