@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Sequence
-from typing import Any
 
 from aiokafka.structs import TopicPartition
 
-from hitl_events.adapters.kafka.bounded import CALL_S, START_S, STOP_S, Bounded
-from hitl_events.adapters.kafka.clients import new_consumer
-from hitl_events.adapters.kafka.dropping import drop_consumer
+from hitl_events.adapters.kafka.bounded import CALL_S
+from hitl_events.adapters.kafka.consuming import Consuming
 from hitl_events.adapters.kafka.headers import headers_of
 from hitl_events.adapters.kafka.metadata import know
-from hitl_events.adapters.kafka.opening import Opening
 from hitl_events.adapters.kafka.records import Place, Stored
-from hitl_events.adapters.kafka.settings import KafkaSettings
 from hitl_events.adapters.kafka.trouble import Doing
 from hitl_events.errors import CorruptLog, LogUnavailable, OffsetOutside
 
@@ -27,24 +23,8 @@ _LOOK_MS = 20
 """How long the end may go unnoticed where markers, which are no records, stand before it."""
 
 
-class Reader(Opening):
+class Reader(Consuming):
     """One connection for reading; one read at a time. `async with Reader(settings) as reader`."""
-
-    def __init__(self, settings: KafkaSettings) -> None:
-        self._settings = settings
-        self._bounded = Bounded(settings)
-        self._consumer: Any = None
-
-    async def _connect(self) -> None:
-        self._consumer = new_consumer(self._settings, "read_committed")
-        doing = Doing(what="connect", about="cluster")
-        await self._bounded.call(self._consumer.start(), doing, within_s=START_S)
-
-    async def stop(self) -> None:
-        """Close it in bounded time; never raises."""
-        consumer, self._consumer = self._consumer, None
-        if consumer is not None:
-            await drop_consumer(consumer, within_s=STOP_S)
 
     async def bounds(self, place: Place) -> tuple[int, int]:
         """The first offset that is there, and the last stable one (not included)."""

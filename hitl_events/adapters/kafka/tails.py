@@ -8,10 +8,7 @@ from typing import Any
 
 from aiokafka.structs import TopicPartition
 
-from hitl_events.adapters.kafka.bounded import START_S, STOP_S, Bounded
-from hitl_events.adapters.kafka.clients import new_consumer
-from hitl_events.adapters.kafka.dropping import drop_consumer
-from hitl_events.adapters.kafka.opening import Opening
+from hitl_events.adapters.kafka.consuming import Consuming
 from hitl_events.adapters.kafka.records import Place
 from hitl_events.adapters.kafka.settings import KafkaSettings
 from hitl_events.adapters.kafka.trouble import Doing
@@ -27,27 +24,14 @@ _LOOK_MS = 20
 """How long the end may go unnoticed where markers, which are no records, stand before it."""
 
 
-class Tails(Opening):
+class Tails(Consuming):
     """One connection for one question at a time. `async with Tails(settings) as tails`.
 
     It needs READ on the topics, whose places must be there.
     """
 
     def __init__(self, settings: KafkaSettings) -> None:
-        self._settings = settings
-        self._bounded = Bounded(settings)
-        self._consumer: Any = None
-
-    async def _connect(self) -> None:
-        self._consumer = new_consumer(self._settings, "read_committed", fetch_bytes=FETCH_BYTES)
-        doing = Doing(what="connect", about="cluster")
-        await self._bounded.call(self._consumer.start(), doing, within_s=START_S)
-
-    async def stop(self) -> None:
-        """Close it in bounded time; never raises."""
-        consumer, self._consumer = self._consumer, None
-        if consumer is not None:
-            await drop_consumer(consumer, within_s=STOP_S)
+        super().__init__(settings, fetch_bytes=FETCH_BYTES)
 
     async def hold(self, spans: Spans) -> dict[Place, bool]:
         """Whether each span has a record; without those of which it was not found out in time."""
