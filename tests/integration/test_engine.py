@@ -5,7 +5,9 @@ import shutil
 
 import pytest
 
+from hitl_events.adapters.kafka.checkpoints import PARTITION_MARKS
 from hitl_events.testing.poison import Target, poisons
+from tests.integration.engine import wait_until
 from tests.integration.engines import KEYS, PARTITIONS, World, ended, tokens
 from tests.kafka.records import Outgoing, Record
 
@@ -120,6 +122,47 @@ def test_what_comes_again_after_a_crash_changes_nothing(world: World, keeps_stat
     assert {(record.partition, record.offset, record.value) for record in kept} == before
     assert world.audit().report().findings == ()
     assert max(world.effects().values()) == 1
+
+
+def test_what_was_refused_is_not_carried_out_when_all_else_is_lost(world: World) -> None:
+    """A command that came too early, read anew without offsets and state, does not come later.
+
+    Where the partition had a quiet moment since: its mark says that this command was answered.
+    """
+    world.start()
+    cancel = json.dumps({"type": "CancelRun", "run_id": "late", "reason": "too early"}).encode()
+    with world.client.reader(world.topic("dead-letters")) as reader:
+        world.publish(Outgoing(topic=world.topic("commands"), value=cancel))
+        reader.until(lambda seen: len(seen) == 1)
+    with world.client.reader(world.topic("events")) as reader:
+        world.publish(world.starting("late"))
+        token = tokens(reader.until(lambda seen: "late" in tokens(seen)))["late"]
+    wait_until(lambda: _is_marked(world), "what came in is marked")
+    world.kill()
+    shutil.rmtree(world.folder / "one")
+    world.forget_offsets()
+
+    world.start()
+    world.serves()
+
+    assert _finish(world, world.deciding(token)) == {"late"}
+    assert world.audit().report().findings == ()
+
+
+def _is_marked(world: World) -> bool:
+    """Whether each partition has a mark behind all commands that it got."""
+    with world.client.reader(world.topic("checkpoints")) as reader:
+        found = [PARTITION_MARKS.decode(each.value or b"") for each in reader.to_end()]
+    with world.client.reader(world.topic("commands")) as reader:
+        last = {each.partition: each.offset for each in reader.to_end()}
+    ends = {
+        mark.partition: each.offset
+        for mark in found
+        if mark is not None
+        for each in mark.inputs
+        if each.topic == world.topic("commands")
+    }
+    return all(ends.get(partition, 0) > offset for partition, offset in last.items())
 
 
 def test_who_asks_for_an_answer_gets_one(world: World) -> None:

@@ -50,7 +50,10 @@ async def _live(random: Random, tellings: list[Telling], log: CommittedLog, path
     await owner.take_over()
     while waiting := [telling for telling in tellings if not telling.over]:
         dies = random.random() < 0.2
-        owner.commit(*_batch(random, waiting), dies=dies)
+        if random.random() < 0.7:
+            owner.commit(*_batch(random, waiting), dies=dies)
+        else:
+            owner.rest(float(len(log.records[OWNED.events])), dies=dies)
         if random.random() < 0.2:
             log.compact(random)
         if dies or random.random() < 0.1:

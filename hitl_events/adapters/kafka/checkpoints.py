@@ -15,7 +15,7 @@ from math import ceil
 from hitl_events.adapters.avro.kept import KeptCodec
 from hitl_events.adapters.kafka.records import Outgoing, Place
 from hitl_events.adapters.kafka.state_rows import Kept
-from hitl_events.adapters.kafka.states import NOTHING, StateFile
+from hitl_events.adapters.kafka.states import NOTHING, Noted, StateFile
 from hitl_events.adapters.kafka.topics import Topics
 from hitl_events.domain.values import RunId, value
 
@@ -31,6 +31,11 @@ RUNS_MAX = 1024
 """At the most: twice what a batch can change, so that a round ends under any load."""
 BYTES_MAX = 2 * 1024 * 1024
 """No more runs are begun in a transaction after so many: 20 ms of a broker's time."""
+RESTING_S = 5.0
+"""From one round that begins in a moment without input to the next: what a new owner has to fold of
+a partition that is not busy all the time came in these seconds."""
+RUNS_RESTING = 128
+"""In one transaction of such a moment: who decides meanwhile waits for it, some 10 ms."""
 _PIECE_RUNS = 16
 
 
@@ -151,6 +156,8 @@ class Checkpointer:
     In each turn `records()` go into the transaction; after it and after `StateFile.apply`,
     `committed(...)`. After a failed transaction it is thrown away with everything else.
 
+    Where nothing comes in, `resting_records(...)` are a transaction of their own.
+
     It goes in rounds: the runs that changed since the round before began are written, as they are
     by then, and last the mark: with the end of the events at which this round began.
     """
@@ -167,6 +174,7 @@ class Checkpointer:
         self._began = states.noted or NOTHING
         self._chunks: dict[RunId, int] = {}
         self._ends = False
+        self._rests_from_s = 0.0
         marked = self._began.marked
         if marked is None:
             # Never marked: all runs, but not all of their ids in memory.
@@ -174,7 +182,8 @@ class Checkpointer:
             self._begin(below, states.count())
         else:
             self._changed = {run_id: None for run_id, _, _ in states.since(marked)}
-            self._began = replace(self._began, events_end=marked)
+            # what that mark says of the inputs is not known here: the first rest writes one anew
+            self._began = replace(self._began, events_end=marked, inputs={})
 
     def records(self) -> list[Outgoing]:
         """What to add to the next transaction: at most `RUNS_MAX`, about `BYTES_MAX`."""
@@ -182,10 +191,19 @@ class Checkpointer:
             now = self._states.noted or NOTHING
             if now.events_end - self._began.events_end < EVENTS_BETWEEN:
                 return []
-            self._began = now
-            self._begin(iter(self._changed), len(self._changed))
-            self._changed = {}
-        return self._next()
+            self._go_round(now)
+        return self._next(min(max(ceil(self._pace * self._events), RUNS_MIN), RUNS_MAX))
+
+    def resting_records(self, now_s: float) -> list[Outgoing]:
+        """What to write in a moment without input; none where all is marked, or was just now."""
+        if self._round is None:
+            now = self._states.noted or NOTHING
+            is_marked = not self._changed and now.inputs == self._began.inputs
+            if is_marked or now_s < self._rests_from_s:
+                return []
+            self._rests_from_s = now_s + RESTING_S
+            self._go_round(now)
+        return self._next(RUNS_RESTING)
 
     def committed(self, run_ids: Iterable[RunId], events: int) -> None:
         """That transaction is in the log and in the state file: so many events, of these runs."""
@@ -212,14 +230,18 @@ class Checkpointer:
         """
         self._changed.update(dict.fromkeys(run_ids))
 
+    def _go_round(self, now: Noted) -> None:
+        self._began = now
+        self._begin(iter(self._changed), len(self._changed))
+        self._changed = {}
+
     def _begin(self, run_ids: Iterator[RunId], count: int) -> None:
         """So fast that it is over when half of the events came that lie between two rounds."""
         self._round = run_ids
         self._pace = count / (EVENTS_BETWEEN / 2)
 
-    def _next(self) -> list[Outgoing]:
+    def _next(self, quota: int) -> list[Outgoing]:
         assert self._round is not None
-        quota = min(max(ceil(self._pace * self._events), RUNS_MIN), RUNS_MAX)
         place = self._owned.checkpoints
         records = [Outgoing(place=place, key=key.encode(), value=None) for key in self._strays]
         size = 0

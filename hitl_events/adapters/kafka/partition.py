@@ -66,6 +66,10 @@ class Checkpoints(Protocol):
         """What to add to the next transaction."""
         ...
 
+    def resting_records(self, now_s: float) -> Sequence[Outgoing]:
+        """What to write by itself, in a moment without input."""
+        ...
+
     def committed(self, run_ids: Iterable[RunId], events: int) -> None:
         """That transaction is in the log and in the states; it changed these runs."""
         ...
@@ -124,6 +128,14 @@ class KafkaPartition:
         self._checkpoints.committed(
             [position.run_id for position in batch.positions], len(batch.events)
         )
+
+    async def rest(self, now_s: float) -> bool:
+        """A piece of the checkpoints, in a transaction of its own; False where there is none."""
+        records = self._checkpoints.resting_records(now_s)
+        if records:
+            await self._writer.transaction(records)
+            self._checkpoints.committed((), 0)
+        return bool(records)
 
     async def _move(self, offsets: Sequence[int]) -> None:
         """Past these events. What stands between them, or before them and is new, is not ours.

@@ -123,6 +123,10 @@ class MemoryLog:
         """There is no other intake."""
         return now
 
+    async def rest(self, now_s: float) -> bool:
+        """Nothing waits for that."""
+        return False
+
     def close(self) -> None:
         """Give the ownership back; the storage stays."""
         self.release()

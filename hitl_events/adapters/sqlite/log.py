@@ -117,6 +117,10 @@ class SqliteLog(Events, Runs, Intake, DeadLetterTable):
         """There is no other intake."""
         return now
 
+    async def rest(self, now_s: float) -> bool:
+        """Nothing waits for that."""
+        return False
+
     def close(self) -> None:
         """Give back ownership and file; the last to close it folds the write-ahead log in."""
         self._owner.release()

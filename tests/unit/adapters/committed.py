@@ -108,6 +108,13 @@ class Owner:
             self.states.apply(events, positions, end, inputs)
             self.checkpointer.committed([each.run_id for each in positions], len(events))
 
+    def rest(self, now_s: float, *, dies: bool = False) -> None:
+        """A moment without input; `dies` before the state file hears of what was written."""
+        assert self.checkpointer is not None
+        self.log.commit(self.checkpointer.resting_records(now_s))
+        if not dies:
+            self.checkpointer.committed((), 0)
+
     def die(self) -> None:
         """The process ends; what it had open is closed."""
         self.states.close()

@@ -55,6 +55,12 @@ class Writing:
         self.checkpointer.committed([story.run_id for story in stories], len(batch.events))
         return records
 
+    def rest(self, now_s: float) -> list[str]:
+        """A moment without input: the keys of what is written in it."""
+        records = self.checkpointer.resting_records(now_s)
+        self.checkpointer.committed((), 0)
+        return _keys(records)
+
 
 def _keys(records: list[Outgoing]) -> list[str]:
     return [(record.key or b"").decode() for record in records]
@@ -178,3 +184,66 @@ def test_strays_are_taken_away(states: StateFile) -> None:
 
     assert [(record.key, record.value) for record in first[:1]] == [(b"ghost", None)]
     assert second == []
+
+
+def test_what_changed_is_written_in_a_moment_without_input(states: StateFile) -> None:
+    """Long before enough events came for a round; then there is nothing more to do."""
+    writing = Writing(states)
+    writing.batch(Story("a"), Story("b"), count=2)
+
+    written = [writing.rest(now_s) for now_s in (1.0, 1.0, 100.0)]
+
+    assert written == [["a", "b", "@3"], [], []]
+    assert states.noted is not None
+    assert states.noted.marked == 4
+
+
+def test_a_round_that_is_under_way_ends_in_a_moment_without_input(states: StateFile) -> None:
+    """A piece at a time, as nothing else takes it on."""
+    writing, stories = Writing(states), [Story(f"run-{n}") for n in range(5)]
+    writing.batch(*stories, count=2)
+    began = _keys(writing.batch(stories[0]))
+
+    with patch.object(checkpoints, "RUNS_RESTING", 2):
+        written = [writing.rest(1.0) for _ in range(2)]
+
+    assert began == ["run-0", "run-1"]
+    assert written == [["run-2", "run-3"], ["run-4", "@3"]]
+
+
+def test_moments_without_input_do_not_make_a_round_each(states: StateFile) -> None:
+    """One in so many seconds, however often they come."""
+    writing, story = Writing(states), Story("a")
+    writing.batch(story)
+    writing.rest(1.0)
+    writing.batch(story)
+
+    written = [writing.rest(now_s) for now_s in (1.1, 1.0 + checkpoints.RESTING_S)]
+
+    assert written == [[], ["a", "@3"]]
+
+
+def test_inputs_that_left_no_event_are_marked_too(states: StateFile) -> None:
+    """A refused command, say: whoever falls back on the mark does not read it again."""
+    writing = Writing(states)
+    writing.batch(Story("a"))
+    writing.rest(1.0)
+    states.apply((), (), writing.end, {"hitl.commands": 7})
+
+    records = writing.checkpointer.resting_records(100.0)
+
+    mark = PARTITION_MARKS.decode(records[-1].value or b"")
+    assert mark is not None
+    assert {each.topic: each.offset for each in mark.inputs}["hitl.commands"] == 7
+    assert _keys(records) == ["@3"]
+
+
+def test_a_new_owner_marks_the_inputs_in_its_first_moment_of_rest(states: StateFile) -> None:
+    """How old those are that the last mark holds is in no state file."""
+    writing = Writing(states)
+    writing.batch(Story("a"))
+    writing.rest(1.0)
+
+    writing.checkpointer = Checkpointer(states, OWNED)
+
+    assert [writing.rest(1.0), writing.rest(100.0)] == [["@3"], []]

@@ -8,7 +8,7 @@ import pytest
 from hitl_events.adapters.kafka.intake import FedIntake
 from hitl_events.adapters.kafka.outgoing import Outbox, Places
 from hitl_events.adapters.kafka.partition import KafkaPartition, Kept
-from hitl_events.adapters.kafka.records import Outgoing
+from hitl_events.adapters.kafka.records import Outgoing, Place
 from hitl_events.adapters.kafka.topics import Topics
 from hitl_events.adapters.kafka.writer import Consumed
 from hitl_events.domain.events import RunCompleted
@@ -26,10 +26,12 @@ class Writer:
 
     def __init__(self, *landings: tuple[int, ...]) -> None:
         self._landings = list(landings)
+        self.consumed: list[Consumed | None] = []
 
     async def transaction(
         self, records: Sequence[Outgoing], consumed: Consumed | None = None
     ) -> Sequence[int]:
+        self.consumed.append(consumed)
         return self._landings.pop(0)
 
 
@@ -38,6 +40,8 @@ class States:
 
     def __init__(self) -> None:
         self.ends: list[int] = []
+        self.resting: list[Outgoing] = []
+        self.written = 0
 
     def apply(
         self, events: Any, positions: Any, events_end: int, inputs: Mapping[str, int]
@@ -47,8 +51,12 @@ class States:
     def records(self) -> Sequence[Outgoing]:
         return ()
 
+    def resting_records(self, now_s: float) -> Sequence[Outgoing]:
+        found, self.resting = self.resting, []
+        return found
+
     def committed(self, run_ids: Iterable[RunId], events: int) -> None:
-        """Of the checkpoints."""
+        self.written += 1
 
 
 class Searching:
@@ -65,7 +73,7 @@ class Searching:
 
 
 def partition(
-    log_end: int, search: Searching, *landings: tuple[int, ...]
+    log_end: int, search: Searching, *landings: tuple[int, ...], writer: Writer | None = None
 ) -> tuple[KafkaPartition, States]:
     states: Any = States()
     places = Places(topics=TOPICS, partition=0, replies=1, dead_letters=1)
@@ -78,7 +86,7 @@ def partition(
 
     intake = FedIntake(TOPICS, KEYS, ends)
     outbox = Outbox(places, KEYS)
-    made = KafkaPartition("g", Writer(*landings), kept, intake, outbox, lambda due: due)
+    made = KafkaPartition("g", writer or Writer(*landings), kept, intake, outbox, lambda due: due)
     return made, states
 
 
@@ -121,3 +129,14 @@ async def test_a_gap_without_a_record_is_none() -> None:
         await made.append(batch(events))
 
     assert (states.ends, search.looked) == ([11, 13], [(7, (9, 10))])
+
+
+async def test_what_is_written_at_rest_settles_no_input_and_moves_no_events() -> None:
+    """A transaction of checkpoints alone, and none where there are none."""
+    writer = Writer((40,))
+    made, states = partition(7, Searching(finds=True), writer=writer)
+    states.resting = [Outgoing(place=Place("t.checkpoints", 0), key=b"@0", value=b"m")]
+
+    did = [await made.rest(1.0), await made.rest(1.0)]
+
+    assert (did, writer.consumed, states.written, states.ends) == ([True, False], [None], 1, [])
