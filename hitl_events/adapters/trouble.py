@@ -35,6 +35,7 @@ _SQLITE_PROBLEMS = {
 SQLITE_ERRORS = (sqlite3.Error, UnicodeDecodeError)
 """What SQLite's driver raises: the second where the error's own text quotes a damaged schema."""
 _UNREADABLE_TEXT = "Could not decode to UTF-8"
+_CLOSED_TEXT = "Cannot operate on a closed database"
 
 
 def unavailable(path: Path, error: OSError) -> LogUnavailable:
@@ -55,5 +56,9 @@ def translated(path: Path, error: Exception) -> HitlError:
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code == sqlite3.SQLITE_CORRUPT or _UNREADABLE_TEXT in str(error):
         return CorruptLog(str(path), str(error))
+    if _CLOSED_TEXT in str(error):
+        return LogUnavailable(
+            f"expected an open log {path}, found one that was closed: open it again"
+        )
     problem = _SQLITE_PROBLEMS.get(code) or str(error)
     return LogUnavailable(f"expected to use the log {path}, found that {problem}")

@@ -39,7 +39,7 @@ def _ending(run: RunState) -> Iterator[Diagnostic]:
         data = {"step": failed.step, "occurrence": failed.occurrence}
         yield Diagnostic(level="error", code=failed.code, message=failed.message, data=data)
     if run.phase == "cancelled":
-        message = f"the run was cancelled: {run.reason}"
+        message = ": ".join(filter(None, ("the run was cancelled", run.reason)))
         yield Diagnostic(
             level="error", code="run.cancelled", message=message, data={"reason": run.reason}
         )

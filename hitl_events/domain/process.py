@@ -100,7 +100,7 @@ def _not_active(run: RunState | None, run_id: str) -> Rejection | None:
     if run is None:
         return _unknown(run_id)
     if run.ended:
-        message = f"expected an active run, found {run_id!r}, which has {run.phase}"
+        message = f"expected an active run, found {run_id!r}, which is {run.phase}"
         return Rejection(reason="run_ended", message=message)
     return None
 

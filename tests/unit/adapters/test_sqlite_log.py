@@ -153,10 +153,10 @@ async def test_numbers_beyond_sqlite_are_refused(log: SqliteLog) -> None:
 
 
 async def test_a_closed_log_says_so(log: SqliteLog) -> None:
-    """Using a log after its end is an error of ours, in one line."""
+    """Using a log after its end is an error of ours, in one line that says what to do."""
     log.close()
 
-    with pytest.raises(LogUnavailable, match="closed"):
+    with pytest.raises(LogUnavailable, match=r"expected an open log .* open it again"):
         await log.end()
 
 

@@ -1,6 +1,7 @@
 import pytest
 
 from hitl_events.domain.commands import Origin, UnblockRun
+from hitl_events.domain.diagnostics import diagnostics_of
 from hitl_events.domain.events import (
     CancelRequested,
     Event,
@@ -86,6 +87,16 @@ def test_a_cancelled_run_has_no_timers_but_those_of_undo() -> None:
     assert next_due(run) is None
     apply(run, step_failed(kind="undo", retry_at=at))
     assert next_due(run) == at
+
+
+@pytest.mark.parametrize(
+    ("reason", "told"), [("why", "the run was cancelled: why"), ("", "the run was cancelled")]
+)
+def test_a_cancellation_without_a_reason_is_told_without_one(reason: str, told: str) -> None:
+    """Nothing hangs behind a colon."""
+    run = run_of(cancelled(reason), RunCancelled(reason=reason))
+
+    assert [found.message for found in diagnostics_of(run)] == [told]
 
 
 @pytest.mark.parametrize("end", ENDS)
