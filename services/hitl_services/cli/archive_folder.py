@@ -69,10 +69,11 @@ class ArchiveFolder:
         """
         folder = cls(Path(name), read)
         try:
-            folder.path.mkdir(parents=True, exist_ok=True)
-            with exclusive(folder.path), closing(folder._known):
-                folder._take_stock()
-                yield folder
+            with closing(folder._known):
+                folder.path.mkdir(parents=True, exist_ok=True)
+                with exclusive(folder.path):
+                    folder._take_stock()
+                    yield folder
         except OSError as error:
             message = f"expected to write into the archive {quoted(name)}, found: {error.strerror}"
             raise HitlError(f"{message}; the files that have their names are whole") from None
