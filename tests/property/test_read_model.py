@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator, Sequence
+from contextlib import ExitStack, closing
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
@@ -58,33 +59,32 @@ def test_only_the_events_of_each_run_count(random: Random) -> None:
         logs = [_Partition(values, random) for values in mixed(runs, random, 3)]
         assert asyncio.run(_folded(other, logs, random, crashes=True)) == expected
 
-        model = ReadModel(open_sqlite(other))
-        comparison = Comparison(model.database, _CODEC)
-        names = [RunId(f"run-{number}") for number in range(_RUNS)]
-        for run_id, values in zip(names, runs, strict=True):
-            assert list(comparison.run(run_id, values)) == []
-        assert list(comparison.finish(names)) == []
-        model.close()
+        with closing(ReadModel(open_sqlite(other))) as model:
+            comparison = Comparison(model.database, _CODEC)
+            names = [RunId(f"run-{number}") for number in range(_RUNS)]
+            for run_id, values in zip(names, runs, strict=True):
+                assert list(comparison.run(run_id, values)) == []
+            assert list(comparison.finish(names)) == []
 
 
 async def _folded(
     path: Path, logs: Sequence[_Partition], random: Random, *, crashes: bool
 ) -> bytes:
     """The digest after all of the partitions came in, piece by piece."""
-    model = ReadModel(open_sqlite(path))
-    projectors: dict[int, Projector] = {}
-    while open_ := [number for number, log in enumerate(logs) if log.end < len(log.values)]:
-        if crashes and random.random() < 0.2:
-            model.close()
-            model, projectors = ReadModel(open_sqlite(path)), {}
-        number = random.choice(open_)
-        log = logs[number]
-        log.end = min(len(log.values), log.end + random.randint(1, 20))
-        if number not in projectors:
-            projectors[number] = Projector(
-                log, model, _CODEC, partition=number, piece_events=random.randint(1, 9)
-            )
-        await projectors[number].catch_up()
-    found = digest_of(model.database)
-    model.close()
-    return found
+    with ExitStack() as stack:
+        model = stack.enter_context(closing(ReadModel(open_sqlite(path))))
+        projectors: dict[int, Projector] = {}
+        while open_ := [number for number, log in enumerate(logs) if log.end < len(log.values)]:
+            if crashes and random.random() < 0.2:
+                stack.close()
+                model = stack.enter_context(closing(ReadModel(open_sqlite(path))))
+                projectors = {}
+            number = random.choice(open_)
+            log = logs[number]
+            log.end = min(len(log.values), log.end + random.randint(1, 20))
+            if number not in projectors:
+                projectors[number] = Projector(
+                    log, model, _CODEC, partition=number, piece_events=random.randint(1, 9)
+                )
+            await projectors[number].catch_up()
+        return digest_of(model.database)

@@ -11,6 +11,7 @@ from hitl_events.errors import CorruptLog, HitlError
 from hitl_events.ports import StoredEvent
 from hitl_events.testing.checks.promise import everything
 from hitl_events.testing.checks.samples import Story, many, noise, together
+from tests.unit.adapters.conftest import UntilEnd
 
 BLOCKS = 6
 RUNS_PER_BLOCK = 3
@@ -81,11 +82,13 @@ async def _pieces(
 
 
 @pytest.mark.parametrize("byte", [0, 1, 4, 5, 300, -1])
-async def test_a_flipped_bit_stops_the_reader(harmed: Harmed, byte: int) -> None:
+async def test_a_flipped_bit_stops_the_reader(
+    harmed: Harmed, until_end: UntilEnd, byte: int
+) -> None:
     """Reading and loading end with `CorruptLog`, which names the block, and not before it."""
     first = harmed.firsts()[2]
     harmed.flip(first, byte)
-    log = SqliteLog.open(harmed.path)
+    log = until_end(SqliteLog.open(harmed.path))
 
     with pytest.raises(CorruptLog, match=f"block at offset {first}"):
         await everything(log)
@@ -94,11 +97,11 @@ async def test_a_flipped_bit_stops_the_reader(harmed: Harmed, byte: int) -> None
     assert len(await log.load(harmed.ids(1) + harmed.ids(3))) == 2 * RUNS_PER_BLOCK
 
 
-async def test_an_auditor_reads_on(harmed: Harmed) -> None:
+async def test_an_auditor_reads_on(harmed: Harmed, until_end: UntilEnd) -> None:
     """`read_lenient` names what is damaged and gives all the rest; the index tells whose it was."""
     first, after = harmed.firsts()[2:4]
     harmed.flip(first, 50)
-    log = SqliteLog.open_for_reading(harmed.path)
+    log = until_end(SqliteLog.open_for_reading(harmed.path))
 
     offsets, (damage,) = await _pieces(log.read_lenient())
 
@@ -110,11 +113,11 @@ async def test_an_auditor_reads_on(harmed: Harmed) -> None:
 
 
 @pytest.mark.parametrize("gone", [0, 2])
-async def test_a_removed_block_is_a_gap(harmed: Harmed, gone: int) -> None:
+async def test_a_removed_block_is_a_gap(harmed: Harmed, until_end: UntilEnd, gone: int) -> None:
     """Events that were removed are missed, by their offsets and by their runs."""
     first, after = harmed.firsts()[gone : gone + 2]
     harmed.sql("DELETE FROM blocks WHERE first = ?", first)
-    log = SqliteLog.open(harmed.path)
+    log = until_end(SqliteLog.open(harmed.path))
 
     offsets, (damage,) = await _pieces(log.read_lenient())
 
@@ -126,10 +129,10 @@ async def test_a_removed_block_is_a_gap(harmed: Harmed, gone: int) -> None:
         await log.load([harmed.ids(gone)[0]])
 
 
-async def test_a_cut_tail_is_missed_by_its_runs(harmed: Harmed) -> None:
+async def test_a_cut_tail_is_missed_by_its_runs(harmed: Harmed, until_end: UntilEnd) -> None:
     """Where the last events were removed, their runs still say that they had them."""
     harmed.sql("DELETE FROM blocks WHERE first = (SELECT max(first) FROM blocks)")
-    log = SqliteLog.open(harmed.path)
+    log = until_end(SqliteLog.open(harmed.path))
 
     assert (await _pieces(log.read_lenient()))[1] == []
     for run_id in harmed.ids(BLOCKS - 1):
@@ -140,11 +143,11 @@ async def test_a_cut_tail_is_missed_by_its_runs(harmed: Harmed) -> None:
 
 
 @pytest.mark.parametrize("count", ["0", "-1", "5", "1000", "2147483648", "'x'"])
-async def test_an_edited_count_is_found(harmed: Harmed, count: str) -> None:
+async def test_an_edited_count_is_found(harmed: Harmed, until_end: UntilEnd, count: str) -> None:
     """A block whose row was edited is damage of that block only, and no crash."""
     first, after = harmed.firsts()[2:4]
     harmed.sql(f"UPDATE blocks SET count = {count} WHERE first = ?", first)
-    log = SqliteLog.open(harmed.path)
+    log = until_end(SqliteLog.open(harmed.path))
 
     offsets, damages = await _pieces(log.read_lenient())
 
@@ -164,11 +167,11 @@ async def test_an_edited_count_is_found(harmed: Harmed, count: str) -> None:
         "seq = 'x'",
     ],
 )
-async def test_an_edited_index_is_found(harmed: Harmed, edit: str) -> None:
+async def test_an_edited_index_is_found(harmed: Harmed, until_end: UntilEnd, edit: str) -> None:
     """A run whose row points elsewhere is an error when loaded, never another run's events."""
     last = len(harmed.stories)
     harmed.sql(f"UPDATE runs SET {edit} WHERE run = ?", last)
-    log = SqliteLog.open(harmed.path)
+    log = until_end(SqliteLog.open(harmed.path))
 
     with pytest.raises(CorruptLog):
         await log.load([harmed.stories[-1].run_id])
@@ -176,20 +179,20 @@ async def test_an_edited_index_is_found(harmed: Harmed, edit: str) -> None:
 
 
 @pytest.mark.parametrize("edit", ["run_id = x'00'", "status = 77", "due_us = 'x'", "run_id = 7"])
-async def test_an_edited_row_is_found(harmed: Harmed, edit: str) -> None:
+async def test_an_edited_row_is_found(harmed: Harmed, until_end: UntilEnd, edit: str) -> None:
     """A run's row that is not ours is `CorruptLog` with its table, not a crash."""
     harmed.sql(f"UPDATE runs SET {edit} WHERE run = 2")
-    log = SqliteLog.open(harmed.path)
+    log = until_end(SqliteLog.open(harmed.path))
 
     with pytest.raises(CorruptLog, match="table runs"):
         [page async for page in log.positions()]
 
 
-async def test_a_damaged_end_takes_new_events(harmed: Harmed) -> None:
+async def test_a_damaged_end_takes_new_events(harmed: Harmed, until_end: UntilEnd) -> None:
     """What is appended after damage is sound; the damage stays to be found."""
     first = harmed.firsts()[-1]
     harmed.sql("UPDATE blocks SET data = x'00', count = 1 WHERE first = ?", first)
-    log, story = SqliteLog.open(harmed.path), Story("after")
+    log, story = until_end(SqliteLog.open(harmed.path)), Story("after")
     log.try_own()
 
     await log.append(story.batch(2))
@@ -199,7 +202,7 @@ async def test_a_damaged_end_takes_new_events(harmed: Harmed) -> None:
 
 
 @pytest.mark.parametrize("page", range(2, 30, 3))
-async def test_broken_pages_are_one_error(harmed: Harmed, page: int) -> None:
+async def test_broken_pages_are_one_error(harmed: Harmed, until_end: UntilEnd, page: int) -> None:
     """Noise over a page of the file ends in our errors or in right events, never in a crash."""
     with (harmed.path / "log.db").open("r+b") as file:
         file.seek((page - 1) * 4096)
@@ -208,7 +211,7 @@ async def test_broken_pages_are_one_error(harmed: Harmed, page: int) -> None:
     found: dict[RunId, tuple[bytes, ...]] = {}
 
     with suppress(HitlError):
-        log = SqliteLog.open_for_reading(harmed.path)
+        log = until_end(SqliteLog.open_for_reading(harmed.path))
         await _pieces(log.read_lenient())
         found.update(await log.load(whole))
 

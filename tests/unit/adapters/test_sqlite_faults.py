@@ -12,6 +12,7 @@ import pytest
 from hitl_events.adapters.sqlite import SqliteLog
 from hitl_events.domain.values import RunId
 from hitl_events.testing.checks.promise import everything
+from tests.unit.adapters.conftest import UntilEnd
 
 ROOT = Path(__file__).parents[3]
 WORKER = (sys.executable, "-m", "tests.unit.adapters.worker")
@@ -63,7 +64,9 @@ def working(role: str, path: Path) -> Generator[Worker]:
 
 
 @pytest.mark.parametrize("acknowledged", [1, 2, 40])
-async def test_a_killed_owner_loses_nothing(tmp_path: Path, acknowledged: int) -> None:
+async def test_a_killed_owner_loses_nothing(
+    tmp_path: Path, until_end: UntilEnd, acknowledged: int
+) -> None:
     """After `kill -9` all that was acknowledged is there, and no batch is there by half."""
     said: list[list[str]] = []
     for _ in range(KILLS):
@@ -72,7 +75,7 @@ async def test_a_killed_owner_loses_nothing(tmp_path: Path, acknowledged: int) -
             worker.kill()
             said += [words.split() for words in worker.rest() if len(words.split()) == 2]
 
-    log = SqliteLog.open(tmp_path)
+    log = until_end(SqliteLog.open(tmp_path))
     assert log.try_own()
     positions = [each async for page in log.positions() for each in page]
     assert len(await everything(log)) == 3 * len(positions)
@@ -87,7 +90,9 @@ async def test_a_killed_owner_loses_nothing(tmp_path: Path, acknowledged: int) -
 
 
 @pytest.mark.parametrize("first", ["log", "key"])
-async def test_twelve_processes_make_one_log(tmp_path: Path, first: str) -> None:
+async def test_twelve_processes_make_one_log(
+    tmp_path: Path, until_end: UntilEnd, first: str
+) -> None:
     """Of twelve that start at once on nothing, all get the same key and log, and one owns it."""
     with ExitStack() as stack:
         path = tmp_path / "data"
@@ -99,7 +104,7 @@ async def test_twelve_processes_make_one_log(tmp_path: Path, first: str) -> None
         assert len({key for key, _ in said}) == 1
         owners = [racer for racer, (_, owns) in zip(racers, said, strict=True) if owns == "1"]
         assert len(owners) == 1
-        log = SqliteLog.open(path)
+        log = until_end(SqliteLog.open(path))
         assert len(await log.take(0, 2 * RACERS)) == RACERS
         assert not log.try_own()
         owners[0].kill()
@@ -107,11 +112,11 @@ async def test_twelve_processes_make_one_log(tmp_path: Path, first: str) -> None
         assert not list(path.glob("*.new"))
 
 
-def test_a_forked_child_does_not_keep_the_lock(tmp_path: Path) -> None:
+def test_a_forked_child_does_not_keep_the_lock(tmp_path: Path, until_end: UntilEnd) -> None:
     """The lock of a killed owner is free although a process that it had forked lives on."""
     with working("fork", tmp_path) as worker:
         (child,) = worker.hear()
-        log = SqliteLog.open(tmp_path)
+        log = until_end(SqliteLog.open(tmp_path))
         assert not log.try_own()
         worker.tell()
         worker.process.wait()

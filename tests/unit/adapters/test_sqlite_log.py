@@ -21,12 +21,13 @@ from hitl_events.testing.checks.samples import (
     submission,
     together,
 )
+from tests.unit.adapters.conftest import UntilEnd
 
 
 @pytest.fixture
-def log(tmp_path: Path) -> SqliteLog:
+def log(tmp_path: Path, until_end: UntilEnd) -> SqliteLog:
     """A new log that is owned."""
-    opened = SqliteLog.open(tmp_path / "data")
+    opened = until_end(SqliteLog.open(tmp_path / "data"))
     assert opened.try_own()
     return opened
 
@@ -52,11 +53,11 @@ async def test_small_commits_share_a_block(log: SqliteLog) -> None:
     assert await values(log) == [value for story in stories for value in story.values]
 
 
-async def test_a_reader_may_be_slow(log: SqliteLog) -> None:
+async def test_a_reader_may_be_slow(log: SqliteLog, until_end: UntilEnd) -> None:
     """A reading that was begun gives the same events while the log grows under it."""
     stories = many(200)
     await log.append(together(*stories[:100], count=3))
-    reading = SqliteLog.open_for_reading(log.path).read()
+    reading = until_end(SqliteLog.open_for_reading(log.path)).read()
     found: list[bytes] = []
     async for piece in reading:
         found += [event.value for event in piece]
@@ -65,9 +66,9 @@ async def test_a_reader_may_be_slow(log: SqliteLog) -> None:
     assert found == (await values(log))[:300]
 
 
-async def test_a_reader_sees_every_moment_whole(log: SqliteLog) -> None:
+async def test_a_reader_sees_every_moment_whole(log: SqliteLog, until_end: UntilEnd) -> None:
     """Whoever loads a run while its owner writes, gets whole batches of it."""
-    story, reader = Story(), SqliteLog.open_for_reading(log.path)
+    story, reader = Story(), until_end(SqliteLog.open_for_reading(log.path))
     for _ in range(30):
         await log.append(story.batch(3))
         found = await reader.load([story.run_id])
@@ -87,11 +88,11 @@ async def test_an_import_is_one_transaction(log: SqliteLog) -> None:
     await log.append(Story().batch())
 
 
-async def test_what_was_imported_is_only_read(log: SqliteLog) -> None:
+async def test_what_was_imported_is_only_read(log: SqliteLog, until_end: UntilEnd) -> None:
     """After an import the log reads as ever, and nothing may run in it, by whomever."""
     stories = many(3)
     await log.fill([story.batch(2) for story in stories])
-    other = SqliteLog.open(log.path)
+    other = until_end(SqliteLog.open(log.path))
 
     assert await values(other) == [value for story in stories for value in story.values]
     assert other.imported
@@ -161,11 +162,11 @@ async def test_a_closed_log_says_so(log: SqliteLog) -> None:
 
 
 async def test_a_locked_log_is_waited_for_and_no_longer(
-    log: SqliteLog, monkeypatch: pytest.MonkeyPatch
+    log: SqliteLog, until_end: UntilEnd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Who keeps the file locked longer than a commit can take makes the others say so."""
     monkeypatch.setattr("hitl_events.adapters.sqlite.file.BUSY_WAIT_S", 0.05)
-    other = SqliteLog.open(log.path)
+    other = until_end(SqliteLog.open(log.path))
     blocker = sqlite3.connect(log.path / "log.db", isolation_level=None)
     blocker.execute("BEGIN IMMEDIATE")
 
@@ -177,11 +178,11 @@ async def test_a_locked_log_is_waited_for_and_no_longer(
 
 
 async def test_take_waits_for_what_is_being_put(
-    log: SqliteLog, monkeypatch: pytest.MonkeyPatch
+    log: SqliteLog, until_end: UntilEnd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """`take` does not look past a record that bears an earlier time and is just being written."""
     monkeypatch.setattr("hitl_events.adapters.sqlite.file.BUSY_WAIT_S", 0.05)
-    other = SqliteLog.open(log.path)
+    other = until_end(SqliteLog.open(log.path))
     putting = sqlite3.connect(log.path / "log.db", isolation_level=None)
     putting.execute("BEGIN IMMEDIATE")
     putting.execute("INSERT INTO intake VALUES (1, 'decision', NULL, x'7b7d', '[]', 'cli', 5)")

@@ -15,6 +15,7 @@ from hitl_events.domain.values import RunId
 from hitl_events.errors import CorruptLog, InvalidInput, LogUnavailable
 from hitl_events.testing.checks.promise import everything
 from hitl_events.testing.checks.samples import Story
+from tests.unit.adapters.conftest import UntilEnd
 
 ROOT = Path(__file__).parents[3]
 OPENINGS = (SqliteLog.open, SqliteLog.open_for_reading)
@@ -115,10 +116,10 @@ def test_a_schema_that_is_no_text_is_corrupt(
         opening(tmp_path)
 
 
-async def test_a_reader_creates_nothing(tmp_path: Path) -> None:
+async def test_a_reader_creates_nothing(tmp_path: Path, until_end: UntilEnd) -> None:
     """Where there is no log, a reader finds an empty one, and leaves no trace."""
     path = tmp_path / "data"
-    log = SqliteLog.open_for_reading(path)
+    log = until_end(SqliteLog.open_for_reading(path))
 
     assert not DataDirectory(path).has_log()
     assert (await log.end(), await everything(log), await log.load([RunId("a")])) == (0, [], {})
@@ -126,12 +127,12 @@ async def test_a_reader_creates_nothing(tmp_path: Path) -> None:
     assert not path.exists()
 
 
-async def test_a_reader_writes_nothing(tmp_path: Path) -> None:
+async def test_a_reader_writes_nothing(tmp_path: Path, until_end: UntilEnd) -> None:
     """An opening for reading refuses to write, on a log that is there and on one that is not."""
     SqliteLog.open(tmp_path / "data").close()
 
     for path in (tmp_path / "data", tmp_path / "none"):
-        log = SqliteLog.open_for_reading(path)
+        log = until_end(SqliteLog.open_for_reading(path))
         with pytest.raises(LogUnavailable):
             log.try_own()
         with pytest.raises(LogUnavailable):
@@ -139,9 +140,9 @@ async def test_a_reader_writes_nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "none").exists()
 
 
-def test_only_its_owner_may_look(tmp_path: Path) -> None:
+def test_only_its_owner_may_look(tmp_path: Path, until_end: UntilEnd) -> None:
     """Drafts are nobody else's business: the directory is 0700, the files in it 0600."""
-    SqliteLog.open(tmp_path / "data").try_own()
+    until_end(SqliteLog.open(tmp_path / "data")).try_own()
     DataDirectory(tmp_path / "data").token_key()
 
     modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "data").iterdir()}
@@ -168,9 +169,11 @@ BOUND = 'mount --bind "$1" "$1" && mount -o remount,ro,bind "$1" && exec "$2" -c
 
 
 @pytest.mark.parametrize("is_open", [True, False])
-async def test_a_read_only_place_is_read(tmp_path: Path, is_open: bool) -> None:
+async def test_a_read_only_place_is_read(
+    tmp_path: Path, until_end: UntilEnd, is_open: bool
+) -> None:
     """On a read-only file system a log can be read, also beside its owner, and not written."""
-    log = SqliteLog.open(tmp_path)
+    log = until_end(SqliteLog.open(tmp_path))
     log.try_own()
     await log.append(Story().batch(3))
     if not is_open:
@@ -214,7 +217,7 @@ def test_a_log_that_another_has_just_made_is_taken(
         yield
 
     monkeypatch.setattr(file, "exclusive", late)
-    SqliteLog.open(tmp_path)
+    SqliteLog.open(tmp_path).close()
 
     assert [(tmp_path / "log.db").stat().st_ino] == made
 

@@ -1,5 +1,6 @@
 """Calls of a process that does not own the log: what it is told is what the owner's caller is."""
 
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -37,7 +38,8 @@ async def test_a_call_that_no_record_can_hold_is_refused_alike(
     async with place.open(body) as owner, place.open(body) as other:
         told = [await runtime.run("r", given) for runtime in (owner, other)]
         fine = await other.run("r", _nested(64), run_id="deep")
-        letters = await place.log().list(10)
+        with closing(place.log()) as log:
+            letters = await log.list(10)
 
     assert [outcome.diagnostics[0].code for outcome in told] == [code] * 2
     assert told[0].diagnostics == told[1].diagnostics

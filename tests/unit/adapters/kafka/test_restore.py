@@ -1,6 +1,6 @@
 """Taking a partition's state up where something is missing, lost or wrong."""
 
-from collections.abc import Generator
+from collections.abc import AsyncGenerator, Generator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -68,11 +68,12 @@ class World:
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> World:
+async def world(tmp_path: Path) -> AsyncGenerator[World]:
     """All of it."""
     found = World(tmp_path)
     await found.write()
-    return found
+    yield found
+    found.owner.die()
 
 
 async def test_a_level_file_reads_nothing(world: World) -> None:

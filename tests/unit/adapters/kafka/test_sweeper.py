@@ -1,6 +1,6 @@
 """Forgetting what an end mark need not keep: in time, in pieces, and in the checkpoints too."""
 
-from collections.abc import Generator
+from collections.abc import AsyncGenerator, Generator
 from datetime import timedelta
 from pathlib import Path
 from random import Random
@@ -79,11 +79,12 @@ class World:
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> World:
+async def world(tmp_path: Path) -> AsyncGenerator[World]:
     """All of it, and long over."""
     found = World(tmp_path)
     await found.write()
-    return found
+    yield found
+    found.owner.die()
 
 
 async def test_nothing_goes_before_its_time(world: World) -> None:
