@@ -28,5 +28,8 @@ def _add_code(found: Any, code: CodeType | None) -> None:
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
             _add_code(found, constant)
+        elif isinstance(constant, frozenset):  # in each process it has another order
+            members: frozenset[object] = constant
+            found.update(repr(sorted(map(repr, members))).encode())
         else:
             found.update(repr(constant).encode())

@@ -1,3 +1,6 @@
+import os
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -252,6 +255,29 @@ def test_the_fingerprint_is_that_of_the_code() -> None:
 
     assert code("a").code_fingerprint == code("a").code_fingerprint
     assert code("a").code_fingerprint != body.code_fingerprint
+
+
+IN_SET = """
+from hitl_events import Run, recipe
+
+@recipe("r", version="1")
+async def body(run: Run, input: str) -> bool:
+    return input in {"a", "b", "c", "d", "e"}
+
+print(body.code_fingerprint)
+"""
+
+
+def test_the_fingerprint_is_the_same_in_another_process() -> None:
+    """A set that is written in the code has another order there: that is no change."""
+    found = {
+        subprocess.check_output(
+            [sys.executable, "-c", IN_SET], env=os.environ | {"PYTHONHASHSEED": seed}
+        )
+        for seed in ("1", "2")
+    }
+
+    assert len(found) == 1
 
 
 def fine(value: Any) -> Any:
