@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 import psycopg
 import pytest
@@ -13,10 +13,11 @@ import pytest
 from hitl_events.adapters.readmodel import postgres_session
 from hitl_events.adapters.readmodel.contents import digest_of
 from hitl_events.adapters.readmodel.model import ReadModel
-from hitl_events.adapters.readmodel.opening import open_read_model
+from hitl_events.adapters.readmodel.opening import open_read_model, target_of
 from hitl_events.adapters.readmodel.reader import Questions
 from hitl_events.errors import Fenced, LogUnavailable
 from hitl_events.projections.rows import Rows
+from hitl_events.readmodel.rebuilding import rebuild
 from hitl_events.testing.checks.read_model_samples import Told, Writer, differences, filled
 from tests.postgres.server import DATABASE, Server
 
@@ -128,6 +129,51 @@ def test_a_schema_of_others_is_refused(postgres: Server, postgres_url: str) -> N
         for writable in (True, False):
             with pytest.raises(LogUnavailable, match="version 99, newer than the known"):
                 open_read_model(postgres_url, writable=writable)
+
+
+async def test_a_rebuild_takes_no_schema_of_others(postgres: Server, postgres_url: str) -> None:
+    """Neither tables, be they named as ours, nor anything else is replaced; an empty schema is."""
+    schema = postgres_url.rpartition("=")[2]
+    with psycopg.connect(postgres.url, autocommit=True) as other:
+        other.execute(f"CREATE SCHEMA {schema}".encode())
+        for kind, made in (
+            ("TABLE", f"{schema}.places (epoch int)"),
+            ("TYPE", f"{schema}.theirs AS ENUM ('a')"),
+        ):
+            other.execute(f"CREATE {kind} {made}".encode())
+            with pytest.raises(LogUnavailable, match="another program's tables"):
+                await rebuild({}, target_of(postgres_url), lambda _: None)
+            other.execute(f"DROP {kind} {made.split(' ')[0]}".encode())
+
+    await rebuild({}, target_of(postgres_url), lambda _: None)
+    open_read_model(postgres_url, writable=False).close()
+
+
+async def test_a_rebuild_touches_no_other_read_model(postgres: Server) -> None:
+    """Whatever the schemas beside it are called, also if that is a word of SQL."""
+    urls = [
+        f"{postgres.url}?schema={schema}"
+        for schema in ("select", "select_new", "select_old", "a" * 63, f"{'a' * 62}b")
+    ]
+    for url in urls:
+        with model_at(url) as model:
+            filled(model, TOLD.log[:30])
+    before = [_digest(url) for url in urls[1:]]
+
+    await rebuild({}, target_of(urls[0]), lambda _: None)
+    assert [_digest(url) for url in urls[1:]] == before != [_digest(urls[0])] * 4
+    with (
+        target_of(urls[3]).rebuilding() as one,
+        target_of(urls[4]).rebuilding() as two,
+        closing(one.open()) as first,
+        closing(two.open()) as second,
+    ):
+        assert first.place != second.place
+
+
+def _digest(url: str) -> bytes:
+    with model_at(url) as model:
+        return digest_of(model.database)
 
 
 def test_no_message_shows_the_password(postgres: Server, postgres_url: str) -> None:

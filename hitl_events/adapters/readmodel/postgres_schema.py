@@ -16,12 +16,17 @@ _COPIED = {"text": "text", "int": "int8", "blob": "bytea"}
 LOCKS = 0x6869746D
 """`hitm` in ASCII: the first half of our advisory locks' key; the schema's name is the other."""
 
-_VERSION = "SELECT coalesce(max(version), 0) FROM migrations"
+_VERSION = "SELECT coalesce(max(version), 0) FROM {}.migrations"
 _HAS_SCHEMA = "SELECT count(*) > 0 FROM pg_namespace WHERE nspname = %s"
-_HAS_TABLES = """SELECT count(*) > 0 FROM pg_class
-JOIN pg_namespace ON pg_namespace.oid = relnamespace WHERE nspname = %s"""
-_HAS_OURS = f"{_HAS_TABLES} AND relname = 'migrations'"
+_HAS_CONTENTS = """SELECT EXISTS (SELECT FROM pg_class WHERE relnamespace = pg_namespace.oid)
+OR EXISTS (SELECT FROM pg_proc WHERE pronamespace = pg_namespace.oid)
+OR EXISTS (SELECT FROM pg_type WHERE typnamespace = pg_namespace.oid)
+FROM pg_namespace WHERE nspname = %s"""
+HAS_OURS = """SELECT count(*) = 3 FROM pg_class
+JOIN pg_namespace ON pg_namespace.oid = relnamespace
+WHERE nspname = %s AND relname IN ('migrations', 'places', 'counters')"""
 """Not by to_regclass: it asks a cache, which does not know what was made while we waited."""
+_OTHERS = "another program's tables stand there: name another with ?schema="
 
 _LOCK = "SELECT pg_advisory_xact_lock(%s::int, hashtext(%s))"
 
@@ -58,6 +63,18 @@ def _migrate(
     return None
 
 
+def others_in(connection: psycopg.Connection[Any], schema: str) -> str | None:
+    """What keeps us from putting a read model there; None for no schema, an empty one, or ours."""
+    if _is_so(connection, HAS_OURS, schema) or not _is_so(connection, _HAS_CONTENTS, schema):
+        return None
+    return _OTHERS
+
+
+def quoted(schema: str) -> str:
+    """A checked name as SQL has it, also where it is a word of SQL."""
+    return f'"{schema}"'
+
+
 def stage_of(table: Table) -> str:
     """A table of the connection's own, empty at the start of each transaction."""
     return f"staged_{table.name}"
@@ -77,18 +94,20 @@ def copied_types(table: Table) -> list[str]:
 
 def _version(connection: psycopg.Connection[Any], schema: str) -> int:
     """0 for none."""
-    if not _is_so(connection, _HAS_OURS, schema):
+    if not _is_so(connection, HAS_OURS, schema):
         return 0
-    (version,) = connection.execute(_VERSION).fetchone() or (0,)
+    # with the schema's name: without a right to it its tables are not there, by the search path
+    version_of = _VERSION.format(quoted(schema)).encode()
+    (version,) = connection.execute(version_of).fetchone() or (0,)
     return int(version)
 
 
 def _made(connection: psycopg.Connection[Any], schema: str) -> str | None:
     """The schema with its table of versions."""
+    if problem := others_in(connection, schema):
+        return problem
     if not _is_so(connection, _HAS_SCHEMA, schema):
-        connection.execute(f"CREATE SCHEMA {schema}".encode())
-    elif _is_so(connection, _HAS_TABLES, schema):
-        return "another program's tables stand there: name another with ?schema="
+        connection.execute(f"CREATE SCHEMA {quoted(schema)}".encode())
     connection.execute("CREATE TABLE migrations (version bigint NOT NULL PRIMARY KEY)")
     return None
 

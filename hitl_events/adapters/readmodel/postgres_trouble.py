@@ -17,7 +17,8 @@ _PROBLEMS = (psycopg.Error, OverflowError, UnicodeEncodeError)
 _KNOWN = {
     "28": "it does not take this user: check the user and the password of HITL_READ_MODEL",
     "3D": "there is no such database: make it with createdb",
-    "42501": "it refuses a right: make this user the owner of the schema",
+    "42501": "it refuses a right: make this user the owner of the schema; to make one, also for "
+    "a rebuild, it needs GRANT CREATE ON DATABASE",
     "53100": "its disk is full: make room, nothing of this write was kept",
     "53300": "it has no connection left: raise its max_connections",
     "55P03": "another session keeps the tables locked: look for it in pg_stat_activity",
