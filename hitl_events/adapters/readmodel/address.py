@@ -57,9 +57,8 @@ def place_of(url: str) -> Place:
 
 def secrets_in(url: str) -> set[str]:
     """The passwords of a URL as they stand there, and as they are sent."""
-    before, _, query = url.partition("?")
-    credentials, _, _ = before.partition("//")[2].rpartition("@")
-    found = {credentials.partition(":")[2]}
+    credentials, _, query = _parts(url)
+    found = {credentials.removesuffix("@").partition(":")[2]}
     found |= {
         text
         for name, _, text in (each.partition("=") for each in query.split("&"))
@@ -70,12 +69,31 @@ def secrets_in(url: str) -> set[str]:
 
 def _postgres(url: str) -> PostgresPlace:
     """`schema` is ours: PostgreSQL's library knows no such parameter."""
-    before, _, query = url.partition("?")
+    credentials, place, query = _parts(url)
+    if "@" in place:
+        # of a password that has one, or a /, PostgreSQL takes the rest for the host, and tells it
+        raise InvalidInput(
+            "expected %40 for each @ and %2F for each / in the user, the password and the database "
+            "of HITL_READ_MODEL, found a URL that can be read in two ways"
+        )
+    before = f"{url.partition('//')[0]}//{credentials}{place}"
     given = [each for each in query.split("&") if each]
     schemas = [each.partition("=")[2] for each in given if each.startswith("schema=")]
     rest = "&".join(each for each in given if not each.startswith("schema="))
     schema = unquote(schemas[-1]) if schemas else DEFAULT_SCHEMA
     return PostgresPlace(url=f"{before}?{rest}" if rest else before, schema=checked_schema(schema))
+
+
+def _parts(url: str) -> tuple[str, str, str]:
+    """`USER:PASSWORD@` if it is there, what stands before the `?`, and what after it.
+
+    As PostgreSQL's library parts them: the first are up to an @ before which there is no /.
+    """
+    rest = url.partition("//")[2]
+    credentials, at, _ = rest.partition("@")
+    known = f"{credentials}@" if at and "/" not in credentials else ""
+    place, _, query = rest.removeprefix(known).partition("?")
+    return known, place, query
 
 
 def checked_schema(schema: str) -> str:

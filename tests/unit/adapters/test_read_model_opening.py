@@ -35,6 +35,7 @@ def test_three_strokes_are_relative_four_absolute(url: str, path: str) -> None:
         ("postgresql://h/d", "postgresql://h/d", "hitl"),
         ("postgres://h/d?schema=my_1", "postgres://h/d", "my_1"),
         ("postgresql://h/d?a=1&schema=x&b=2", "postgresql://h/d?a=1&b=2", "x"),
+        ("postgresql://a:p?q@h/d?user=b@c&schema=x", "postgresql://a:p?q@h/d?user=b@c", "x"),
     ],
 )
 def test_the_schema_is_ours_the_rest_is_that_of_postgresql(
@@ -64,6 +65,9 @@ def test_the_schema_is_ours_the_rest_is_that_of_postgresql(
         f"postgresql://ann:{SECRET}@h/d?schema={'a' * 64}",
         f"postgresql://ann:{SECRET}%zz@h/d",
         f"postgresql://ann:{SECRET}@h/d?nonsense=1",
+        "postgresql://ann:s3cr/et@h/d",
+        "postgresql://ann:e@s3cret@h/d",
+        "postgresql://ann:e?@s3cr/et@h/d",
     ],
 )
 def test_what_is_no_place_is_refused_in_one_line(url: str) -> None:
@@ -80,6 +84,7 @@ def test_passwords_are_found_wherever_they_stand() -> None:
     url = "postgresql://ann:a%40b@h/d?sslmode=require&password=c&sslpassword=d%20e"
 
     assert secrets_in(url) == {"a%40b", "a@b", "c", "d%20e", "d e"}
+    assert secrets_in("postgresql://ann:a?b@h/d") == {"a?b"}
     assert secrets_in("postgresql://ann@h/d") == secrets_in("sqlite:///x") == set()
 
 
