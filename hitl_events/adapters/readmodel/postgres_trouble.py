@@ -26,6 +26,10 @@ _KNOWN = {
     "25006": "it is read-only: name its primary",
 }
 """By the SQLSTATE: the whole of it, or its class."""
+_UNREACHED = (
+    "see that it runs, and that HITL_READ_MODEL has its host, port, database, user and password"
+)
+"""Where no connection is had or one breaks, the driver tells no SQLSTATE."""
 
 
 @contextmanager
@@ -45,6 +49,8 @@ def _ours(place: str, error: Exception, secrets: frozenset[str]) -> HitlError:
         return InvalidInput("expected text, found a lone surrogate, which is not valid Unicode")
     code = getattr(error, "sqlstate", None) or ""
     problem = _KNOWN.get(code) or _KNOWN.get(code[:2]) or _said(error)
+    if not code and isinstance(error, psycopg.OperationalError):
+        problem = f"{problem.rstrip('?.')}: {_UNREACHED}"
     for secret in secrets:
         problem = problem.replace(secret, "***")
     return LogUnavailable(f"expected to use the read model in {place}, found that {problem}")

@@ -29,11 +29,12 @@ def test_a_stage_has_the_columns_of_its_table() -> None:
 
 
 def test_no_password_is_told() -> None:
-    """Whatever the driver quotes: the place is named, the secret is not."""
+    """Whatever the driver quotes: place and what to do are named, the secret is not."""
     with pytest.raises(LogUnavailable) as told, translated("database d", frozenset({"hunter2"})):
         raise psycopg.OperationalError("password hunter2 was refused\nDETAIL: more")
 
     assert "hunter2" not in str(told.value)
+    assert "HITL_READ_MODEL has its host" in str(told.value)
     assert str(told.value).startswith("expected to use the read model in database d")
     assert "\n" not in str(told.value)
 
