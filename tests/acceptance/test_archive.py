@@ -93,6 +93,22 @@ def test_what_is_archived_is_not_written_again(recorded: Path, tmp_path: Path, h
     assert _restored(hitl, folder, tmp_path / "restored") == histories(data)
 
 
+def test_runs_of_several_files_come_back_in_their_order(tmp_path: Path, hitl: Hitl) -> None:
+    """Archived as they end, they are restored as they started: a report says the same as before."""
+    data, folder, place = tmp_path / "data", tmp_path / "archive", tmp_path / "restored"
+    asyncio.run(record(data, [], ["first"]))
+    asyncio.run(record(data, ["second"], ["third"]))
+    hitl("archive", *NOW, "-o", folder, "--dir", data)
+    for run_id in ("third", "first"):
+        asyncio.run(decide(data, run_id))
+    hitl("archive", *NOW, "-o", folder, "--dir", data)
+
+    restored = _restored(hitl, folder, place)
+
+    assert list(restored) == list(histories(data)) == ["first", "second", "third"]
+    assert hitl("audit", "--dir", place) == hitl("audit", "--dir", data)
+
+
 def test_a_refusal_after_the_end_is_archived_too(
     recorded: Path, tmp_path: Path, hitl: Hitl
 ) -> None:

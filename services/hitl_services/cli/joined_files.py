@@ -1,21 +1,22 @@
 """Exported files that are read as one log: those of an archive, say.
 
-Files go by the start of their first run, the runs of each in their order. A run that was archived
-again, because a late refusal came after its end, stands in two files: the longer history counts,
-and the shorter must be its beginning.
+Runs come in the order of their start. A run that was archived again, because a late refusal came
+after its end, stands in two files: the longer history counts, and the shorter must be its
+beginning.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import datetime
+from itertools import chain
 
 from hitl_events.adapters.avro import AvroCodec
 from hitl_events.audit.imported import values_of
 from hitl_events.audit.merkle import Head
-from hitl_events.domain.values import EPOCH, digest
+from hitl_events.domain.values import digest
 from hitl_events.errors import CorruptLog
 from hitl_services.cli.export_files import lines_of
+from hitl_services.cli.start_order import in_order_of_start
 
 
 class Joined:
@@ -33,30 +34,33 @@ class Joined:
         known = dict.fromkeys(names)
         if len(known) == 1:
             return cls([*known], {})
-        firsts: list[tuple[datetime, str]] = []
         heads: dict[str, list[Head]] = {}
         for name in known:
-            first = EPOCH
-            for run_id, started, head in _runs(name):
-                first = started if first is EPOCH else first
+            for run_id, head in _runs(name):
                 heads.setdefault(run_id, []).append(head)
-            firsts.append((first, name))
         versions = {run_id: its for run_id, its in heads.items() if len(its) > 1}
-        return cls([name for _, name in sorted(firsts)], versions)
+        return cls([*known], versions)
 
     def histories(self, keep: Callable[[bytes], object]) -> Iterator[Sequence[bytes]]:
         """The record values of each run; `CorruptLog` where two files contradict each other.
 
         The blobs of a run go to `keep` before its values come.
         """
-        codec = AvroCodec()
         done: set[str] = set()
-        for name in self._names:
-            for values in values_of(lines_of(name), codec, keep):
-                run_id = codec.decode(values[0]).run_id
-                if run_id in self._versions and not self._is_the_one(run_id, values, done):
-                    continue
-                self.runs += 1
+        files = (self._histories_in(name, keep, done) for name in self._names)
+        # one file has them in their order
+        found = in_order_of_start(files) if len(self._names) > 1 else chain.from_iterable(files)
+        for values in found:
+            self.runs += 1
+            yield values
+
+    def _histories_in(
+        self, name: str, keep: Callable[[bytes], object], done: set[str]
+    ) -> Iterator[Sequence[bytes]]:
+        codec = AvroCodec()
+        for values in values_of(lines_of(name), codec, keep):
+            run_id = codec.decode(values[0]).run_id
+            if run_id not in self._versions or self._is_the_one(run_id, values, done):
                 yield values
 
     def _is_the_one(self, run_id: str, values: Sequence[bytes], done: set[str]) -> bool:
@@ -72,10 +76,9 @@ class Joined:
         return True
 
 
-def _runs(name: str) -> Iterator[tuple[str, datetime, Head]]:
-    """Id, start and head of each run in a file."""
+def _runs(name: str) -> Iterator[tuple[str, Head]]:
+    """Id and head of each run in a file."""
     codec = AvroCodec()
     for values in values_of(lines_of(name), codec):
-        first = codec.decode(values[0])
-        head = Head(run_id=first.run_id, seq=len(values), digest=digest(values[-1]))
-        yield first.run_id, first.recorded_at, head
+        run_id = codec.decode(values[0]).run_id
+        yield run_id, Head(run_id=run_id, seq=len(values), digest=digest(values[-1]))
