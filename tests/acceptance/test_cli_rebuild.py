@@ -105,6 +105,28 @@ def test_a_read_model_that_does_not_know_how_far_it_is_answers_nothing(
     assert console.hitl("rebuild", "--check").code == 0
 
 
+@pytest.mark.parametrize(
+    ("change", "asked"),
+    [
+        ("UPDATE gates SET seq = 1 WHERE run_id = 'r-3'", "pending"),
+        ("UPDATE runs SET status = 'odd' WHERE run_id = 'r-3'", "runs"),
+        ("UPDATE runs SET started_us = 9000000000000000000 WHERE run_id = 'r-3'", "runs"),
+    ],
+)
+def test_a_damaged_row_is_told_as_such(console: Console, change: str, asked: str) -> None:
+    """A list that meets a row which no fold writes names its run and how to mend it, and ends."""
+    console.json("rebuild")
+    with sqlite3.connect(console.data / "read-model.db") as connection:
+        connection.execute(change)
+    connection.close()
+    said = console.hitl(asked, "--json")
+
+    assert (said.code, "run 'r-3' in the read model" in said.err) == (5, True)
+    assert "`hitl rebuild`" in said.err
+    console.json("rebuild")
+    assert console.hitl(asked).code == 0
+
+
 def test_a_read_model_that_can_not_be_is_one_line(console: Console, tmp_path: Path) -> None:
     """A URL of no kind, a place that is none, a file that is something else."""
     text = tmp_path / "text.db"

@@ -17,6 +17,8 @@ _PROBLEMS = (psycopg.Error, OverflowError, UnicodeEncodeError)
 _KNOWN = {
     "28": "it does not take this user: check the user and the password of HITL_READ_MODEL",
     "3D": "there is no such database: make it with createdb",
+    "42P01": "a table of it is gone: `hitl rebuild` makes it anew",
+    "42703": "a column of it is gone: `hitl rebuild` makes it anew",
     "42501": "it refuses a right: make this user the owner of the schema; to make one, also for "
     "a rebuild, it needs GRANT CREATE ON DATABASE",
     "53100": "its disk is full: make room, nothing of this write was kept",

@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import field
 from datetime import datetime
-from typing import Any
+from typing import Any, get_args
 
 from hitl_events.adapters.readmodel.database import Database
+from hitl_events.domain.state import Status
 from hitl_events.domain.values import RunId, micros, moment, value
+from hitl_events.errors import CorruptLog
 from hitl_events.projections.runs import RunRow
 
 _SELECT_OPEN = """SELECT started.value, paused.value FROM gates
@@ -25,6 +27,7 @@ open_gates FROM runs"""
 _EVENTS = "SELECT value FROM events WHERE run_id = ? ORDER BY seq"
 _EVENT = "SELECT 1 FROM events WHERE run_id = ? AND seq = ?"
 _COUNTERS = "SELECT name, label, count FROM counters WHERE count <> 0 ORDER BY name, label"
+_STATUSES = frozenset(get_args(Status))
 _PLACES = "SELECT partition, next_offset FROM places ORDER BY partition"
 
 
@@ -108,6 +111,12 @@ class Questions:
             yield RunId(run_id)
 
 
+def damaged(run_id: str) -> CorruptLog:
+    """What is told of a run of which the read model has a row that no fold writes."""
+    problem = "expected rows that events give, found others: `hitl rebuild` makes it anew"
+    return CorruptLog(f"run {run_id!r} in the read model", problem)
+
+
 def _open_of(recipe: str | None, until: datetime | None) -> tuple[str, list[object]]:
     wanted, given = "", list[object]()
     if recipe is not None:
@@ -118,15 +127,21 @@ def _open_of(recipe: str | None, until: datetime | None) -> tuple[str, list[obje
 
 
 def _run_row(row: Sequence[Any]) -> RunRow:
+    """`CorruptLog` for a row that no fold writes."""
     run_id, recipe, version, status, seq, head, started_us, updated_us, open_gates = row
-    return RunRow(
-        run_id=RunId(run_id),
-        recipe=recipe,
-        version=version,
-        status=status,
-        seq=seq,
-        head=bytes(head),
-        started_at=moment(started_us),
-        updated_at=moment(updated_us),
-        open_gates=open_gates,
-    )
+    try:
+        if status not in _STATUSES:
+            raise ValueError(status)
+        return RunRow(
+            run_id=RunId(run_id),
+            recipe=recipe,
+            version=version,
+            status=status,
+            seq=seq,
+            head=bytes(head),
+            started_at=moment(started_us),
+            updated_at=moment(updated_us),
+            open_gates=open_gates,
+        )
+    except (ValueError, TypeError, OverflowError):
+        raise damaged(run_id) from None
