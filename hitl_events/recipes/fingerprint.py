@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from hashlib import sha256
 from types import CodeType
-from typing import Any
+from typing import Any, cast
 
 from hitl_events.recipes.plan import Plan
 
@@ -29,7 +29,7 @@ def _add_code(found: Any, code: CodeType | None) -> None:
         if isinstance(constant, CodeType):
             _add_code(found, constant)
         elif isinstance(constant, frozenset):  # in each process it has another order
-            members: frozenset[object] = constant
+            members = cast("frozenset[object]", constant)
             found.update(repr(sorted(map(repr, members))).encode())
         else:
             found.update(repr(constant).encode())
