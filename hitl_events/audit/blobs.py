@@ -90,9 +90,10 @@ class BlobCheck:
 
 
 class BlobLines:
-    """The lines that stand before those of events, run by run."""
+    """The lines that stand before those of events, run by run; `lacking` had none to give."""
 
     def __init__(self, codec: Codec, read: Read | None) -> None:
+        self.lacking = 0
         self._codec = codec
         self._read = read
         self._run_id = ""
@@ -100,7 +101,7 @@ class BlobLines:
 
     def before(self, value: bytes) -> bytes:
         """The spelt line of the blob that is to stand before that of the event, if there is one."""
-        if self._read is None or not may_refer(value):
+        if not may_refer(value):
             return b""
         event = self._codec.decode(value)
         reference = reference_of(event)
@@ -109,10 +110,11 @@ class BlobLines:
             self._told.clear()
         if reference is None or reference.digest in self._told:
             return b""
-        data = self._read(reference)
-        if data is None or not reference.fits(data):
-            return b""
         self._told.add(reference.digest)
+        data = None if self._read is None else self._read(reference)
+        if data is None or not reference.fits(data):
+            self.lacking += 1
+            return b""
         return spelt(blob_line(data)) + b"\n"
 
 

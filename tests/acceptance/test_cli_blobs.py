@@ -220,12 +220,12 @@ def test_verify_finds_what_became_of_a_blob_in_a_file(
 def test_a_missing_blob_is_missing_in_the_file_as_well(
     recorded: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """An export of a damaged store does not hide it, and holds all the rest."""
+    """An export of a damaged store does not hide it, says so, and holds all the rest."""
     blob_of(recorded, "one").unlink()
     file = tmp_path / "audit.jsonl"
 
     exported = main(["export", "-o", str(file), "--dir", str(recorded)])
-    capsys.readouterr()
+    assert "found 1 missing or changed" in capsys.readouterr().err
     code, report = _hitl(capsys, recorded, "verify", str(file))
 
     assert (exported, code) == (0, BROKEN)

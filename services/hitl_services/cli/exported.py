@@ -32,6 +32,11 @@ _PIECE_BYTES = 64 * 1024
 class Exported(Protocol):
     """One format; `add` for each run, then `end`."""
 
+    @property
+    def lacking(self) -> int:
+        """How many blobs belong into it and are missing or were changed."""
+        ...
+
     def add(self, run_id: RunId, values: Sequence[bytes], places: Sequence[Place]) -> None:
         """The next run."""
         ...
@@ -66,6 +71,11 @@ class Lines:
         write(b"".join(held))
         self._end.add(run_id, values, places)
 
+    @property
+    def lacking(self) -> int:
+        """Blobs without their line."""
+        return self._blobs.lacking
+
     def end(self) -> None:
         """The End line."""
         opening, closing = self._end.around()
@@ -76,6 +86,8 @@ class Lines:
 
 class Table:
     """csv: what `hitl audit` lists of these runs, a line each."""
+
+    lacking = 0
 
     def __init__(self, store: Store, write: Write, undo: ExitStack) -> None:
         self._store = store
@@ -96,6 +108,8 @@ class Table:
 
 class Page:
     """html: one page, with an index where there are several runs; `ascii_only` as references."""
+
+    lacking = 0
 
     def __init__(
         self, store: Store, write: Write, undo: ExitStack, *, ascii_only: bool = False

@@ -78,6 +78,11 @@ def _exported(
         sheet = exported(form, store, write, undo, ascii_only=ascii_only)
         found = interruptible(_filled(screen, store, asked.run_ids, sheet))
         sheet.end()
+    if sheet.lacking:
+        screen.note(
+            f"hitl: expected all blobs, found {sheet.lacking} missing or changed, which the export "
+            f"lacks as well: hitl verify names the events"
+        )
     return found
 
 
