@@ -53,7 +53,7 @@ async def _live(random: Random, tellings: list[Telling], log: CommittedLog, path
         if random.random() < 0.7:
             owner.commit(*_batch(random, waiting), dies=dies)
         else:
-            owner.rest(float(len(log.records[OWNED.events])), dies=dies)
+            owner.rest(2.0 * len(log.records[OWNED.events]), dies=dies)
         if random.random() < 0.2:
             log.compact(random)
         if dies or random.random() < 0.1:

@@ -36,6 +36,10 @@ RESTING_S = 5.0
 a partition that is not busy all the time came in these seconds."""
 RUNS_RESTING = 128
 """In one transaction of such a moment: who decides meanwhile waits for it, some 10 ms."""
+QUIET_S = 1.0
+"""Where nothing came for so long one of these transactions follows the other."""
+PIECE_S = 0.25
+"""Before that one in so long: few of those who decide in a row meet one."""
 _PIECE_RUNS = 16
 
 
@@ -150,6 +154,37 @@ def _in_chunks(values: Iterable[bytes]) -> Iterator[Sequence[bytes]]:
     yield events
 
 
+class _Rests:
+    """Which moments without input are taken: all where it is quiet, some where inputs come in a row.
+
+    `stirred`: something came since the last of them. Who takes over has inputs to expect.
+    """
+
+    def __init__(self) -> None:
+        self.stirred = True
+        self._quiet_from_s = 0.0
+        self._piece_from_s = 0.0
+        self._round_from_s = 0.0
+
+    def piece_at(self, now_s: float) -> bool:
+        """Whether this one is for a piece."""
+        if self.stirred:
+            if now_s >= self._quiet_from_s:
+                self._piece_from_s = now_s + PIECE_S
+            self.stirred, self._quiet_from_s = False, now_s + QUIET_S
+        if now_s < min(self._quiet_from_s, self._piece_from_s):
+            return False
+        self._piece_from_s = now_s + PIECE_S
+        return True
+
+    def round_at(self, now_s: float) -> bool:
+        """Whether a round may begin in it."""
+        if now_s < self._round_from_s:
+            return False
+        self._round_from_s = now_s + RESTING_S
+        return True
+
+
 class Checkpointer:
     """Spreads the checkpoints over the transactions. Made after `restore`, one per ownership.
 
@@ -174,7 +209,7 @@ class Checkpointer:
         self._began = states.noted or NOTHING
         self._chunks: dict[RunId, int] = {}
         self._ends = False
-        self._rests_from_s = 0.0
+        self._rests = _Rests()
         marked = self._began.marked
         if marked is None:
             # Never marked: all runs, but not all of their ids in memory.
@@ -195,19 +230,21 @@ class Checkpointer:
         return self._next(min(max(ceil(self._pace * self._events), RUNS_MIN), RUNS_MAX))
 
     def resting_records(self, now_s: float) -> list[Outgoing]:
-        """What to write in a moment without input; none where all is marked, or was just now."""
+        """What to write in a moment without input; none where all is marked, or it is too soon."""
+        if not self._rests.piece_at(now_s):
+            return []
         if self._round is None:
             now = self._states.noted or NOTHING
             is_marked = not self._changed and now.inputs == self._began.inputs
-            if is_marked or now_s < self._rests_from_s:
+            if is_marked or not self._rests.round_at(now_s):
                 return []
-            self._rests_from_s = now_s + RESTING_S
             self._go_round(now)
         return self._next(RUNS_RESTING)
 
     def committed(self, run_ids: Iterable[RunId], events: int) -> None:
         """That transaction is in the log and in the state file: so many events, of these runs."""
         self._changed.update(dict.fromkeys(run_ids))
+        self._rests.stirred |= events > 0
         self._events = events
         self._strays = []
         if self._chunks:

@@ -8,7 +8,7 @@ from pathlib import Path
 from random import Random
 
 from hitl_events.adapters.avro import AvroCodec
-from hitl_events.adapters.kafka.checkpoints import Checkpointer, Owned
+from hitl_events.adapters.kafka.checkpoints import QUIET_S, Checkpointer, Owned
 from hitl_events.adapters.kafka.records import Outgoing, Place, Stored
 from hitl_events.adapters.kafka.restore import Restored, restore
 from hitl_events.adapters.kafka.states import StateFile
@@ -109,9 +109,10 @@ class Owner:
             self.checkpointer.committed([each.run_id for each in positions], len(events))
 
     def rest(self, now_s: float, *, dies: bool = False) -> None:
-        """A moment without input; `dies` before the state file hears of what was written."""
+        """A second without input; `dies` before the state file hears of what was written."""
         assert self.checkpointer is not None
-        self.log.commit(self.checkpointer.resting_records(now_s))
+        records = self.checkpointer.resting_records(now_s)
+        self.log.commit(records or self.checkpointer.resting_records(now_s + QUIET_S))
         if not dies:
             self.checkpointer.committed((), 0)
 

@@ -191,9 +191,9 @@ def test_what_changed_is_written_in_a_moment_without_input(states: StateFile) ->
     writing = Writing(states)
     writing.batch(Story("a"), Story("b"), count=2)
 
-    written = [writing.rest(now_s) for now_s in (1.0, 1.0, 100.0)]
+    written = [writing.rest(now_s) for now_s in (1.0, 2.0, 2.0, 100.0)]
 
-    assert written == [["a", "b", "@3"], [], []]
+    assert written == [[], ["a", "b", "@3"], [], []]
     assert states.noted is not None
     assert states.noted.marked == 4
 
@@ -205,29 +205,43 @@ def test_a_round_that_is_under_way_ends_in_a_moment_without_input(states: StateF
     began = _keys(writing.batch(stories[0]))
 
     with patch.object(checkpoints, "RUNS_RESTING", 2):
-        written = [writing.rest(1.0) for _ in range(2)]
+        written = [writing.rest(now_s) for now_s in (1.0, 2.0, 2.0)]
 
     assert began == ["run-0", "run-1"]
-    assert written == [["run-2", "run-3"], ["run-4", "@3"]]
+    assert written == [[], ["run-2", "run-3"], ["run-4", "@3"]]
+
+
+def test_between_inputs_in_a_row_a_piece_goes_out_now_and_then(states: StateFile) -> None:
+    """Not in each moment of rest: those who decide in a row do not wait for it each time."""
+    writing, story = Writing(states), Story("a")
+    written: list[tuple[float, list[str]]] = []
+    with patch.object(checkpoints, "EVENTS_BETWEEN", 1000):
+        for now_s in (1.0, 1.125, 1.25, 1.375, 1.5):
+            writing.batch(story)
+            written.append((now_s, writing.rest(now_s)))
+
+    assert [now_s for now_s, keys in written if keys] == [1.25]
 
 
 def test_moments_without_input_do_not_make_a_round_each(states: StateFile) -> None:
     """One in so many seconds, however often they come."""
     writing, story = Writing(states), Story("a")
     writing.batch(story)
-    writing.rest(1.0)
+    first = [writing.rest(now_s) for now_s in (1.0, 2.0)]
     writing.batch(story)
 
-    written = [writing.rest(now_s) for now_s in (1.1, 1.0 + checkpoints.RESTING_S)]
+    written = [writing.rest(now_s) for now_s in (2.5, 3.5, 2.0 + checkpoints.RESTING_S)]
 
-    assert written == [[], ["a", "@3"]]
+    assert first == [[], ["a", "@3"]]
+    assert written == [[], [], ["a", "@3"]]
 
 
 def test_inputs_that_left_no_event_are_marked_too(states: StateFile) -> None:
     """A refused command, say: whoever falls back on the mark does not read it again."""
     writing = Writing(states)
     writing.batch(Story("a"))
-    writing.rest(1.0)
+    for now_s in (1.0, 2.0):
+        writing.rest(now_s)
     states.apply((), (), writing.end, {"hitl.commands": 7})
 
     records = writing.checkpointer.resting_records(100.0)
@@ -242,8 +256,9 @@ def test_a_new_owner_marks_the_inputs_in_its_first_moment_of_rest(states: StateF
     """How old those are that the last mark holds is in no state file."""
     writing = Writing(states)
     writing.batch(Story("a"))
-    writing.rest(1.0)
+    for now_s in (1.0, 2.0):
+        writing.rest(now_s)
 
     writing.checkpointer = Checkpointer(states, OWNED)
 
-    assert [writing.rest(1.0), writing.rest(100.0)] == [["@3"], []]
+    assert [writing.rest(now_s) for now_s in (3.0, 4.0, 100.0)] == [[], ["@3"], []]
