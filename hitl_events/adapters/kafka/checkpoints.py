@@ -38,7 +38,7 @@ RUNS_RESTING = 128
 """In one transaction of such a moment: who decides meanwhile waits for it, some 10 ms."""
 QUIET_S = 1.0
 """Where nothing came for so long one of these transactions follows the other."""
-PIECE_S = 0.25
+PIECE_S = 2.0
 """Before that one in so long: few of those who decide in a row meet one."""
 _PIECE_RUNS = 16
 
@@ -155,7 +155,7 @@ def _in_chunks(values: Iterable[bytes]) -> Iterator[Sequence[bytes]]:
 
 
 class _Rests:
-    """Which moments without input are taken: all where it is quiet, some where inputs come in a row.
+    """Which moments without input are taken: all where it is quiet, few between inputs in a row.
 
     `stirred`: something came since the last of them. Who takes over has inputs to expect.
     """
