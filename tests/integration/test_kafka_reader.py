@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+from functools import partial
+
 import pytest
+from aiokafka.conn import AIOKafkaConnection
 
 from hitl_events.adapters.kafka.ends import Ends
 from hitl_events.adapters.kafka.reader import Reader
@@ -140,6 +144,34 @@ async def test_a_missing_topic_is_told(broker: Cluster, prefix: str) -> None:
         await read(settings, Place(topics.events, 7))
 
     assert (caught.value.topic, caught.value.partition) == (topics.events, 7)
+
+
+async def test_who_is_cancelled_amid_connecting_leaves_no_connection(
+    broker: Cluster, prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not the one either of which the client does not know yet, as its first answer is to come."""
+    asked = asyncio.Event()
+    opened: list[AIOKafkaConnection] = []
+
+    async def never(connection: AIOKafkaConnection, *_: object, **__: object) -> None:
+        opened.append(connection)
+        asked.set()
+        await asyncio.Event().wait()
+
+    answered = AIOKafkaConnection._do_version_lookup
+
+    async def looked_up(connection: AIOKafkaConnection) -> None:
+        await answered(connection)  # what is asked after it is the first question
+        monkeypatch.setattr(connection, "send", partial(never, connection))
+
+    monkeypatch.setattr(AIOKafkaConnection, "_do_version_lookup", looked_up)
+    connecting = asyncio.ensure_future(Reader(settings_of(broker, prefix)).__aenter__())
+    await asyncio.wait_for(asked.wait(), 10)
+    connecting.cancel()
+    await asyncio.wait([connecting])
+
+    assert connecting.cancelled()
+    assert [each.connected() for each in opened] == [False]
 
 
 async def test_a_stalled_read_ends(

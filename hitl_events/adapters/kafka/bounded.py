@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable
+from contextlib import ExitStack
 from typing import TypeVar
 
+from hitl_events.adapters.kafka.dropping import close_first_connection
 from hitl_events.adapters.kafka.settings import KafkaSettings
 from hitl_events.adapters.kafka.trouble import (
     KNOWN,
@@ -51,7 +53,7 @@ class Bounded:
         with listening(self._heard):
             try:
                 async with bound:
-                    return await call
+                    return await _leaving_nothing(call)
             except asyncio.CancelledError:
                 if task.cancelling() > asked:
                     raise
@@ -62,3 +64,9 @@ class Bounded:
                 raise translated(error, doing, self._settings, self._heard) from error
             except KNOWN as error:
                 raise translated(error, doing, self._settings, self._heard) from error
+
+
+async def _leaving_nothing(call: Awaitable[_T]) -> _T:
+    with ExitStack() as undo:
+        undo.push(close_first_connection)
+        return await call

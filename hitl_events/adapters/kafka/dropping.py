@@ -48,6 +48,19 @@ async def drop_consumer(consumer: Any, *, within_s: float) -> None:
         _cut(client)
 
 
+def close_first_connection(_: object, error: BaseException | None, __: object) -> None:
+    """At the end of a block in which a client may be cut amid its first question to the cluster.
+
+    Until that is answered no client knows the connection, only the frame that has opened it.
+    """
+    trace = None if error is None else error.__traceback__
+    while trace is not None:
+        opened = trace.tb_frame.f_locals.get("bootstrap_conn")
+        if opened is not None:
+            opened.close()
+        trace = trace.tb_next
+
+
 def let_offsets_be(producer: Any) -> None:
     """Nobody waits for the offsets that are on their way: an error of theirs is no news."""
     for _, _, waiter in producer._txn_manager._pending_txn_offsets:  # noqa: SLF001 - see the module's docstring
