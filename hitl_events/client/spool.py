@@ -5,32 +5,25 @@ They are spilled to a temporary file, so a topic of any length takes the memory 
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from pathlib import Path
 from typing import Any
 
 from hitl_events.adapters.avro import AvroCodec
 from hitl_events.adapters.avro.primitives import write_varint
 from hitl_events.adapters.avro.schemas import HEAD_BYTES, name_of
 from hitl_events.adapters.kafka.records import Stored
-from hitl_events.adapters.trouble import translated
+from hitl_events.adapters.temporary import TemporaryTables
 from hitl_events.domain.evolve import fold
 from hitl_events.domain.state import next_due, status
 from hitl_events.domain.values import RunId, digest, micros
 from hitl_events.errors import CorruptLog
 from hitl_events.ports import RunPosition
 
-_CACHE_KIB = 16 * 1024
-"""Of pages: the index of 100,000 events."""
 _RUNS_AT_ONCE = 200
 """Of a piece of `positions`: some thousand events to fold before progress is told."""
 
-_TABLES = f"""
-PRAGMA journal_mode = OFF;
-PRAGMA synchronous = OFF;
-PRAGMA cache_size = -{_CACHE_KIB};
+_TABLES = """
 CREATE TABLE events (
     run_id TEXT NOT NULL,
     partition INTEGER NOT NULL,
@@ -53,7 +46,6 @@ _VALUES = "SELECT value FROM events WHERE run_id = ? ORDER BY rowid"
 _PLACES = 'SELECT partition, "offset" FROM events WHERE run_id = ? ORDER BY rowid'
 _STARTED = "SELECT 1 FROM runs WHERE run_id = ? AND started_us >= 0"
 _COUNT = "SELECT count(*) FROM events"
-_NAME = Path("the temporary file (TMPDIR says where)")
 
 
 class Spool:
@@ -61,32 +53,22 @@ class Spool:
 
     def __init__(self) -> None:
         self._codec = AvroCodec()
-        # An empty name is a file of this connection alone, which is gone when it is closed.
-        self._connection = sqlite3.connect("", isolation_level=None)
-        self._connection.executescript(_TABLES)
-        self._connection.execute("BEGIN")
+        self._tables = TemporaryTables(_TABLES)
 
     def add(self, records: Iterable[Stored]) -> None:
         """The next records of a partition, in their order."""
         rows = [_row(each) for each in records]
         starts = [self._start(each) for each in rows if name_of(each[3]) == "RunStarted"]
-        try:
-            self._connection.executemany(_ADD, rows)
-            self._connection.executemany(_START, starts)
-        except sqlite3.Error as error:
-            raise translated(_NAME, error) from error
+        self._tables.add(_ADD, rows)
+        self._tables.add(_START, starts)
 
     def fold(self) -> None:
         """All is there: order it by run."""
-        try:
-            self._connection.execute("COMMIT")
-            self._connection.executescript(_INDEXES)
-        except sqlite3.Error as error:
-            raise translated(_NAME, error) from error
+        self._tables.script(_INDEXES)
 
     def close(self) -> None:
         """Forget all of it."""
-        self._connection.close()
+        self._tables.close()
 
     async def load(self, run_ids: Iterable[RunId]) -> Mapping[RunId, tuple[bytes, ...]]:
         """The event values of each run that is there, in the order of the topic."""
@@ -151,10 +133,7 @@ class Spool:
         return row[0], micros(self._codec.decode(row[3]).recorded_at)
 
     def _rows(self, sql: str, parameters: Sequence[object]) -> list[Any]:
-        try:
-            return self._connection.execute(sql, parameters).fetchall()
-        except sqlite3.Error as error:
-            raise translated(_NAME, error) from error
+        return list(self._tables.rows(sql, parameters))
 
 
 def run_id_of(record: Stored) -> str | None:

@@ -7,7 +7,6 @@ name. So whatever a killed process leaves is no file of the archive, and the nex
 from __future__ import annotations
 
 import os
-import sqlite3
 from collections.abc import Generator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -18,6 +17,7 @@ import zstandard
 from hitl_events.adapters.avro import AvroCodec
 from hitl_events.adapters.directory import to_disk
 from hitl_events.adapters.lock import exclusive
+from hitl_events.adapters.temporary import TemporaryTables
 from hitl_events.audit.blobs import BlobLines
 from hitl_events.audit.export import END_TYPE, End, export_line, spelt
 from hitl_events.audit.merkle import Head, root_of
@@ -39,6 +39,9 @@ _LEVEL = 9
 _UNFINISHED = ".unfinished"
 
 
+_KNOWN = "CREATE TABLE known (run_id TEXT, head BLOB, PRIMARY KEY (run_id, head)) WITHOUT ROWID"
+
+
 @value
 class Archived:
     """A file that was added."""
@@ -54,11 +57,7 @@ class ArchiveFolder:
     def __init__(self, path: Path, read: Read | None) -> None:
         self.path = path
         self._read = read
-        # An empty name is a file of this connection alone, which is gone when it is closed.
-        self._known = sqlite3.connect("", isolation_level=None)
-        self._known.execute(
-            "CREATE TABLE known (run_id TEXT, head BLOB, PRIMARY KEY (run_id, head)) WITHOUT ROWID"
-        )
+        self._known = TemporaryTables(_KNOWN)
 
     @classmethod
     @contextmanager
@@ -81,8 +80,8 @@ class ArchiveFolder:
     def has(self, run_id: str, head: bytes) -> bool:
         """Whether a file holds this run up to this event."""
         row = (run_id, head)
-        found = self._known.execute("SELECT 1 FROM known WHERE run_id = ? AND head = ?", row)
-        return found.fetchone() is not None
+        found = self._known.rows("SELECT 1 FROM known WHERE run_id = ? AND head = ?", row)
+        return next(found, None) is not None
 
     def _take_stock(self) -> None:
         for path in self.path.glob(f"*{_UNFINISHED}"):
@@ -92,7 +91,7 @@ class ArchiveFolder:
                 self._know_file(path)
 
     def _know(self, heads: Sequence[tuple[str, bytes]]) -> None:
-        self._known.executemany("INSERT OR IGNORE INTO known VALUES (?, ?)", heads)
+        self._known.add("INSERT OR IGNORE INTO known VALUES (?, ?)", heads)
 
     def _know_file(self, path: Path) -> None:
         """By its last line; all of it is unpacked, so that damage shows."""

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from pathlib import Path
 
 from hitl_events.adapters.signing import SigningKey
 from hitl_events.adapters.system import SystemClock
-from hitl_events.adapters.trouble import translated
+from hitl_events.adapters.temporary import TemporaryTables
 from hitl_events.audit.checkpoint import Statement, head_line, header_line, signed_line
 from hitl_events.audit.merkle import Head, MerkleTree
 from hitl_events.domain.values import iso
@@ -21,8 +19,7 @@ from hitl_services.cli.verifier import Asked, check_log, noted, problems_page
 from hitl_services.failure import DONE
 from hitl_services.text import counted, quoted
 
-_CACHE_KIB = 16 * 1024
-_NAME = Path("the temporary file (TMPDIR says where)")
+_TABLE = "CREATE TABLE heads (run_id TEXT NOT NULL, seq INTEGER NOT NULL, digest BLOB NOT NULL)"
 
 
 def new_key(screen: Screen, settings: Settings, name: str) -> int:
@@ -91,32 +88,19 @@ class _Heads:
     """Heads as they come, to be given by run id; spilled to a temporary file, gone when closed."""
 
     def __init__(self) -> None:
-        self._connection = sqlite3.connect("", isolation_level=None)
-        self._connection.executescript(
-            f"""PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;
-            PRAGMA cache_size = -{_CACHE_KIB};
-            CREATE TABLE heads (run_id TEXT NOT NULL, seq INTEGER NOT NULL, digest BLOB NOT NULL);
-            BEGIN"""
-        )
+        self._tables = TemporaryTables(_TABLE)
 
     def add(self, heads: Sequence[Head]) -> None:
         """Some more."""
         rows = [(head.run_id, head.seq, head.digest) for head in heads]
-        try:
-            self._connection.executemany("INSERT INTO heads VALUES (?, ?, ?)", rows)
-        except sqlite3.Error as error:
-            raise translated(_NAME, error) from error
+        self._tables.add("INSERT INTO heads VALUES (?, ?, ?)", rows)
 
     def by_run(self) -> Iterator[Head]:
         """All of them by ascending id, which SQLite compares by code point as Python does."""
-        try:
-            for run_id, seq, digest in self._connection.execute(
-                "SELECT run_id, seq, digest FROM heads ORDER BY run_id"
-            ):
-                yield Head(run_id=run_id, seq=seq, digest=digest)
-        except sqlite3.Error as error:
-            raise translated(_NAME, error) from error
+        ordered = self._tables.rows("SELECT run_id, seq, digest FROM heads ORDER BY run_id")
+        for run_id, seq, digest in ordered:
+            yield Head(run_id=run_id, seq=seq, digest=digest)
 
     def close(self) -> None:
         """Forget all of it."""
-        self._connection.close()
+        self._tables.close()

@@ -5,31 +5,23 @@ They are spilled to a temporary file, so their number does not count in memory.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from itertools import groupby
 from operator import itemgetter
-from pathlib import Path
 
 from hitl_events.adapters.avro import AvroCodec
-from hitl_events.adapters.trouble import translated
+from hitl_events.adapters.temporary import TemporaryTables
 from hitl_events.domain.values import micros
 
-_NAME = Path("the temporary file (TMPDIR says where)")
-_CACHE_KIB = 16 * 1024
-_TABLE = f"""
-PRAGMA journal_mode = OFF;
-PRAGMA synchronous = OFF;
-PRAGMA cache_size = -{_CACHE_KIB};
+_TABLE = """
 CREATE TABLE events (
     started_us INTEGER NOT NULL,
     run INTEGER NOT NULL,
     seq INTEGER NOT NULL,
     value BLOB NOT NULL,
     PRIMARY KEY (started_us, run, seq)
-) WITHOUT ROWID;
-BEGIN
+) WITHOUT ROWID
 """
 _ADD = "INSERT INTO events VALUES (?, ?, ?, ?)"
 _ALL = "SELECT run, value FROM events ORDER BY started_us, run, seq"
@@ -42,18 +34,13 @@ def in_order_of_start(
 
     That is the order of the log, which a clock that was set back does not change.
     """
-    # An empty name is a file of this connection alone, which is gone when it is closed.
-    with closing(sqlite3.connect("", isolation_level=None)) as connection:
-        try:
-            connection.executescript(_TABLE)
-            _spill(connection, files)
-            for _, rows in groupby(connection.execute(_ALL), itemgetter(0)):
-                yield tuple(value for _, value in rows)
-        except sqlite3.Error as error:
-            raise translated(_NAME, error) from error
+    with closing(TemporaryTables(_TABLE)) as tables:
+        _spill(tables, files)
+        for _, rows in groupby(tables.rows(_ALL), itemgetter(0)):
+            yield tuple(value for _, value in rows)
 
 
-def _spill(connection: sqlite3.Connection, files: Iterable[Iterable[Sequence[bytes]]]) -> None:
+def _spill(tables: TemporaryTables, files: Iterable[Iterable[Sequence[bytes]]]) -> None:
     codec = AvroCodec()
     run = 0
     for histories in files:
@@ -62,4 +49,4 @@ def _spill(connection: sqlite3.Connection, files: Iterable[Iterable[Sequence[byt
             run += 1
             started_us = max(started_us, micros(codec.decode(values[0]).recorded_at))
             rows = ((started_us, run, seq, value) for seq, value in enumerate(values, 1))
-            connection.executemany(_ADD, rows)
+            tables.add(_ADD, rows)

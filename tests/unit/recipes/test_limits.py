@@ -1,6 +1,7 @@
 import asyncio
 import gc
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -142,6 +143,10 @@ def test_events_without_end_are_blocked() -> None:
     assert len(world.events()) <= EVENTS_PER_RUN_MAX + 1_000
 
 
+SLEEPS = [partial(asyncio.sleep, seconds) for seconds in (0, 60)]
+"""One yields None, the other a future of its loop; none of them gets so far."""
+
+
 class Foreign:
     """An awaitable like those of HTTP clients: it yields a future of its own."""
 
@@ -149,19 +154,11 @@ class Foreign:
         yield self
 
 
-async def _sleep() -> None:
-    await asyncio.sleep(0)
-
-
-async def _later() -> None:
-    await asyncio.sleep(60)  # sleep: it never does, that is the test
-
-
 async def _future() -> None:
     await asyncio.get_running_loop().create_future()
 
 
-@pytest.mark.parametrize("make", [_sleep, _later, _future, Foreign])
+@pytest.mark.parametrize("make", [*SLEEPS, _future, Foreign])
 def test_a_foreign_await_is_caught_at_once(make: Any) -> None:
     """A recipe that awaits anything else than its run's is told that I/O belongs in a step."""
 
