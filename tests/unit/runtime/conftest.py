@@ -14,9 +14,12 @@ from hitl_events import Runtime
 from hitl_events.adapters.memory import MemoryLog
 from hitl_events.adapters.sqlite import SqliteLog
 from hitl_events.domain.token import TokenKeys
+from hitl_events.domain.values import RunId
 from hitl_events.embedded import Setting
 from hitl_events.recipes.recipe import Recipe
 from hitl_events.testing import ManualClock
+from tests.unit.runtime.played import Commits
+from tests.unit.world import story
 
 KEYS = TokenKeys([b"k" * 32])
 
@@ -26,6 +29,7 @@ class Place:
 
     def __init__(self, kind: str, path: Path) -> None:
         self.clock = ManualClock()
+        self._commits = Commits()
         self._path = path
         self._memory = MemoryLog(clock=self.clock) if kind == "memory" else None
 
@@ -42,7 +46,8 @@ class Place:
         """A runtime on the log (or on this opening of it)."""
         strict = given.pop("diagnostics", "default")
         opening = log or self.log()
-        setting = replace(Setting(clock=self.clock, keys=KEYS, log=opening), **given)
+        usual = Setting(clock=self.clock, keys=KEYS, log=opening, observer=self._commits)
+        setting = replace(usual, **given)
         try:
             async with Runtime.open(
                 self._path, recipes=recipes, setting=setting, diagnostics=strict
@@ -50,6 +55,22 @@ class Place:
                 yield runtime
         finally:
             opening.close()
+
+    async def until_status(self, runtime: Runtime, run_id: str, status: str) -> None:
+        """Wait until the run stands so."""
+
+        async def holds() -> bool:
+            return (await runtime.outcome(run_id)).status == status
+
+        await self._commits.until(holds)
+
+    async def until_story(self, runtime: Runtime, run_id: str, last: str) -> None:
+        """Wait until its story ends so."""
+
+        async def holds() -> bool:
+            return story(await runtime.history(RunId(run_id)))[-1:] == [last]
+
+        await self._commits.until(holds)
 
 
 Open: TypeAlias = Callable[..., AbstractAsyncContextManager[Runtime]]

@@ -1,11 +1,12 @@
 """Recipes that the runtime plays, and how far they are."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
-from hitl_events import Recipe, Run, Runtime, recipe
-from hitl_events.domain.values import RunId
-from tests.unit.world import story
+from hitl_events import Recipe, Run, recipe
+from hitl_events.engine.turn import Turn
+from hitl_events.runtime.observer import Quiet
 
 
 def echo(value: Any = None) -> Any:
@@ -55,13 +56,20 @@ class Counting:
         await self._log.append(batch)
 
 
-async def until_status(runtime: Runtime, run_id: str, status: str) -> None:
-    async with asyncio.timeout(10):
-        while (await runtime.outcome(run_id)).status != status:
-            await asyncio.sleep(0)
+class Commits(Quiet):
+    """Tells who waits for it that something was committed."""
 
+    def __init__(self) -> None:
+        self._next = asyncio.Event()
 
-async def until_story(runtime: Runtime, run_id: str, last: str) -> None:
-    async with asyncio.timeout(10):
-        while story(await runtime.history(RunId(run_id)))[-1:] != [last]:
-            await asyncio.sleep(0)
+    def committed(self, turn: Turn, commit_s: float) -> None:
+        self._next.set()
+        self._next = asyncio.Event()
+
+    async def until(self, holds: Callable[[], Awaitable[bool]]) -> None:
+        """Look now, and again after each commit."""
+        async with asyncio.timeout(10):
+            following = self._next
+            while not await holds():
+                await following.wait()
+                following = self._next

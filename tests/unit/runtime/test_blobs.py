@@ -14,7 +14,7 @@ from hitl_events.domain.references import Reference, reference_of, reference_to
 from hitl_events.domain.values import RunId
 from hitl_events.errors import LogUnavailable
 from tests.unit.runtime.conftest import Place
-from tests.unit.runtime.played import Counting, until_status
+from tests.unit.runtime.played import Counting
 
 SIZE = 2000
 LIMIT = 1024
@@ -105,7 +105,7 @@ async def test_a_store_that_can_not_be_written_loses_no_run(place: Place) -> Non
         with pytest.raises(LogUnavailable, match="disk is full"):
             await runtime.run("letter", SIZE, run_id="a")
 
-        await until_status(runtime, "a", "paused")
+        await place.until_status(runtime, "a", "paused")
         outcome = await runtime.outcome("a")
 
     assert outcome.artefact["gates"]["g"]["draft"] == "x" * SIZE
@@ -121,7 +121,7 @@ async def test_a_full_disk_of_the_data_directory_loses_no_run(
             full.setattr(os, "fsync", _no_room)
             with pytest.raises(LogUnavailable, match="make room"):
                 await runtime.run("letter", SIZE, run_id="a")
-        await until_status(runtime, "a", "paused")
+        await place.until_status(runtime, "a", "paused")
 
     assert list((tmp_path / "data" / "blobs").rglob("*.new")) == []
 
@@ -166,11 +166,11 @@ async def test_a_run_goes_on_once_its_blob_is_back(place: Place, *, by_hand: boo
         if by_hand:
             blobs.held.update(kept)
             await runtime.unblock("a")
-            await until_status(runtime, "a", "ok")
+            await place.until_status(runtime, "a", "ok")
 
     blobs.held.update(kept)
     async with place.open(letter, blobs=blobs, inline_bytes_max=LIMIT) as runtime:
-        await until_status(runtime, "a", "ok")
+        await place.until_status(runtime, "a", "ok")
         ended = await runtime.outcome("a")
         events = [type(event).__name__ for event in await runtime.history(RunId("a"))]
 

@@ -7,7 +7,6 @@ from typing import Any
 from hitl_events import Retry, Run, recipe
 from hitl_events.domain.values import EPOCH
 from tests.unit.runtime.conftest import Place
-from tests.unit.runtime.played import until_status, until_story
 
 
 class Log:
@@ -42,10 +41,10 @@ async def test_a_gate_expires_up_to_the_moment_that_was_heard(place: Place) -> N
         unheard = [(await runtime.outcome(run_id)).status for run_id in ("a", "b")]
 
         log.moment = first + timedelta(seconds=15)
-        await until_status(runtime, "a", "ok")
+        await place.until_status(runtime, "a", "ok")
         other = (await runtime.outcome("b")).status
         log.moment = place.clock.now()
-        await until_status(runtime, "b", "ok")
+        await place.until_status(runtime, "b", "ok")
 
     assert ended.artefact["result"] == "approve"
     assert (unheard, other) == (["paused", "paused"], "paused")
@@ -68,7 +67,7 @@ async def test_a_step_is_tried_again_whatever_was_heard(place: Place) -> None:
     async with place.open(timed, tried, log=log) as runtime:
         await runtime.run("timed", 5, run_id="a")
         call = asyncio.create_task(runtime.run("tried", run_id="b"))
-        await until_story(runtime, "b", "StepFailed fail_once again")
+        await place.until_story(runtime, "b", "StepFailed fail_once again")
         place.clock.advance(10)
         outcome = await call
         gate = (await runtime.outcome("a")).status

@@ -10,7 +10,7 @@ from hitl_events import Decision, Retry, Run, current_step, recipe
 from hitl_events.errors import LogUnavailable
 from hitl_events.runtime.executor import THREADS_MAX
 from tests.unit.runtime.conftest import Place
-from tests.unit.runtime.played import Counting, gated, until_status, until_story
+from tests.unit.runtime.played import Counting, gated
 from tests.unit.world import story
 
 
@@ -155,11 +155,11 @@ async def test_retries_and_expiry_are_fired_by_the_clock(place: Place) -> None:
 
     async with place.open(timed) as runtime:
         call = asyncio.create_task(runtime.run("timed", run_id="a"))
-        await until_story(runtime, "a", "StepFailed flaky again")
+        await place.until_story(runtime, "a", "StepFailed flaky again")
         place.clock.advance(3600)
         paused = await call
         place.clock.advance(3601)
-        await until_status(runtime, "a", "ok")
+        await place.until_status(runtime, "a", "ok")
         ended = await runtime.outcome("a")
 
     assert (paused.status, attempts) == ("paused", [1, 2])

@@ -10,7 +10,7 @@ import pytest
 from hitl_events import HitlError, Outcome, Run, Runtime, StepError, recipe
 from hitl_events.errors import LogUnavailable
 from tests.unit.runtime.conftest import Place
-from tests.unit.runtime.played import echo, gated, until_status, until_story
+from tests.unit.runtime.played import echo, gated
 from tests.unit.world import story
 
 
@@ -29,7 +29,7 @@ async def test_a_waiting_caller_may_be_cancelled(place: Place) -> None:
     async with place.open(slow) as runtime:
         call = asyncio.create_task(runtime.run("slow", run_id="a"))
         other = asyncio.create_task(runtime.run("slow", run_id="a"))
-        await until_status(runtime, "a", "running")
+        await place.until_status(runtime, "a", "running")
         call.cancel()
         await asyncio.wait([call])
         assert call.cancelled()
@@ -55,7 +55,7 @@ async def test_a_run_can_be_cancelled_while_its_step_runs(place: Place) -> None:
         call = asyncio.create_task(runtime.run("slow", run_id="a"))
         await begun.wait()
         cancelling = asyncio.create_task(runtime.cancel("a", "why"))
-        await until_story(runtime, "a", "CancelRequested")
+        await place.until_story(runtime, "a", "CancelRequested")
         hold.set()
         both = await asyncio.gather(call, cancelling)
 
