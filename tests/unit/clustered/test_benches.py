@@ -5,16 +5,15 @@ import asyncio
 from hitl_events.clustered.benches import Benches
 from hitl_events.engine.inputs import StepReport
 from hitl_events.testing import ManualClock
-from tests.unit.runtime.test_bench import Reports, Work
+from tests.unit.runtime.test_bench import Work
 
 
 class Held(Work):
     """Work at the bench of partition 3."""
 
     def __init__(self, benches: Benches) -> None:
-        self.ended = asyncio.Event()
-        self.alone = Reports(self.ended)
-        self.heard = Reports(self.ended)
+        self.alone: list[StepReport] = []
+        self.heard: list[StepReport] = []
         self.bench = benches.bench(3)
         self.begun = asyncio.Event()
         self.go = asyncio.Event()
