@@ -5,15 +5,16 @@ import asyncio
 from hitl_events.clustered.benches import Benches
 from hitl_events.engine.inputs import StepReport
 from hitl_events.testing import ManualClock
-from tests.unit.runtime.test_bench import Work
+from tests.unit.runtime.test_bench import Reports, Work
 
 
 class Held(Work):
     """Work at the bench of partition 3."""
 
     def __init__(self, benches: Benches) -> None:
-        self.alone: list[StepReport] = []
-        self.heard: list[StepReport] = []
+        self.ended = asyncio.Event()
+        self.alone = Reports(self.ended)
+        self.heard = Reports(self.ended)
         self.bench = benches.bench(3)
         self.begun = asyncio.Event()
         self.go = asyncio.Event()
@@ -62,10 +63,10 @@ async def test_what_runs_at_the_end_of_the_process_is_cancelled() -> None:
 
 async def test_an_end_without_an_owner_is_told() -> None:
     """It is sent to whoever has the partition."""
-    alone: list[StepReport] = []
+    alone = Reports(asyncio.Event())
     async with asyncio.timeout(20), Benches(ManualClock(), alone.append) as benches:
         held = Held(benches)
-        held.alone = alone
+        held.alone, held.ended = alone, alone.came
         await held.begin()
         held.bench.leave()
         benches.left(3)

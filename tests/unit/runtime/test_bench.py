@@ -15,12 +15,25 @@ from tests.unit.world import RUN, World
 PLACE = (RUN, ("step", "held", 1))
 
 
+class Reports(list[StepReport]):
+    """What was told of ends; `came` once there is one."""
+
+    def __init__(self, came: asyncio.Event) -> None:
+        super().__init__()
+        self.came = came
+
+    def append(self, report: StepReport) -> None:
+        super().append(report)
+        self.came.set()
+
+
 class Work:
     """A bench, a step that the test lets go, and who heard of its end."""
 
     def __init__(self, group: asyncio.TaskGroup) -> None:
-        self.alone: list[StepReport] = []
-        self.heard: list[StepReport] = []
+        self.ended = asyncio.Event()
+        self.alone = Reports(self.ended)
+        self.heard = Reports(self.ended)
         self.bench = Bench(group, ManualClock(), self.alone.append)
         self.begun = asyncio.Event()
         self.go = asyncio.Event()
@@ -50,8 +63,7 @@ class Work:
     async def end(self) -> None:
         """It ends, and whoever hears of it does."""
         self.go.set()
-        while not self.heard and not self.alone:
-            await asyncio.sleep(0)
+        await self.ended.wait()
 
 
 @pytest.fixture
@@ -120,12 +132,14 @@ async def test_an_end_that_was_not_recorded_is_told_again(work: Work) -> None:
 async def test_what_has_not_begun_never_will(work: Work) -> None:
     """It was to begin when the runner went: the next owner begins it."""
     work.bench.take(work.heard.append)
+    before = asyncio.all_tasks()
     work.bench.begin(work.start, 0.0)
+    begun = asyncio.all_tasks() - before
 
     work.bench.leave()
-    for _ in range(5):
-        await asyncio.sleep(0)
+    await asyncio.wait(begun, timeout=10)
 
+    assert [task.done() for task in begun] == [True]
     assert not work.begun.is_set()
     assert work.bench.is_idle
 
