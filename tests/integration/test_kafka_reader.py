@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from functools import partial
 
 import pytest
 from aiokafka.conn import AIOKafkaConnection
 
+from hitl_events.adapters.kafka.consuming import Consuming
 from hitl_events.adapters.kafka.ends import Ends
 from hitl_events.adapters.kafka.reader import Reader
 from hitl_events.adapters.kafka.records import Outgoing, Place, Stored
 from hitl_events.adapters.kafka.settings import KafkaSettings
+from hitl_events.adapters.kafka.tails import Tails
 from hitl_events.errors import LogUnavailable, OffsetOutside, UnknownTopic
 from tests.integration.kafka_made import event, left_open, made, settings_of, started
 from tests.kafka.cluster import Cluster
@@ -146,8 +149,12 @@ async def test_a_missing_topic_is_told(broker: Cluster, prefix: str) -> None:
     assert (caught.value.topic, caught.value.partition) == (topics.events, 7)
 
 
+@pytest.mark.parametrize("kind", [Reader, Tails])
 async def test_who_is_cancelled_amid_connecting_leaves_no_connection(
-    broker: Cluster, prefix: str, monkeypatch: pytest.MonkeyPatch
+    broker: Cluster,
+    prefix: str,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: Callable[[KafkaSettings], Consuming],
 ) -> None:
     """Not the one either of which the client does not know yet, as its first answer is to come."""
     asked = asyncio.Event()
@@ -165,7 +172,7 @@ async def test_who_is_cancelled_amid_connecting_leaves_no_connection(
         monkeypatch.setattr(connection, "send", partial(never, connection))
 
     monkeypatch.setattr(AIOKafkaConnection, "_do_version_lookup", looked_up)
-    connecting = asyncio.ensure_future(Reader(settings_of(broker, prefix)).__aenter__())
+    connecting = asyncio.ensure_future(kind(settings_of(broker, prefix)).__aenter__())
     await asyncio.wait_for(asked.wait(), 10)
     connecting.cancel()
     await asyncio.wait([connecting])
