@@ -1,6 +1,7 @@
 """The read model: events folded and written a second, and what a question takes with many runs.
 
-Each rate stands beside the database's own: executemany of the same rows, in the same pieces.
+Each rate stands beside the database's own: executemany of the same rows, in the same pieces; both
+with the collector as the programs set it that fold.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import psycopg
 from benchmarks.bulk import fill, samples
 from benchmarks.figures import Figure, percentile, side_by_side
 from benchmarks.replay import values_in
+from benchmarks.server import server_gc
 from benchmarks.size import Size
 from hitl_events.adapters.avro import AvroCodec
 from hitl_events.adapters.readmodel import postgres_schema, sqlite as sqlite_file
@@ -54,6 +56,12 @@ def measure(size: Size, folder: Path) -> list[Figure]:
     told = samples(folder / "sample", count=min(64, size.projected_runs), done=True)
     fill(folder / "data", told, size.projected_runs)
     log = _Held(asyncio.run(values_in(folder / "data")))
+    with server_gc():
+        figures = _rates(size, folder, log)
+    return figures + _answers(size, folder)
+
+
+def _rates(size: Size, folder: Path, log: _Held) -> list[Figure]:
     live = _Case("projector on SQLite", PIECE_EVENTS, LIVE_PER_S)
     rebuild = _Case("rebuild on SQLite", REBUILD_EVENTS, REBUILD_PER_S)
     files = _Files(folder)
@@ -64,7 +72,7 @@ def measure(size: Size, folder: Path) -> list[Figure]:
             figures.append(_rate(size, log, case, _Schemas(server)))
     except NoPostgres as missing:
         print(f"no figures of PostgreSQL: {missing}", file=sys.stderr)
-    return figures + _answers(size, folder)
+    return figures
 
 
 class _Held:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import time
-from collections.abc import Awaitable, Callable, Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -15,6 +13,7 @@ from typing import Any, TypeVar
 
 from benchmarks.figures import Baseline, Figure, rate
 from benchmarks.raw import RawTable
+from benchmarks.server import server_gc
 from benchmarks.size import Size
 from benchmarks.workload import at_once, decide, runtime_in, start
 
@@ -24,8 +23,6 @@ EVENTS_PER_RUN = 3
 """RunStarted, StepCompleted, GatePaused; then DecisionReceived, StepCompleted, RunCompleted."""
 RUNS_PER_S = 10_000
 SHARE_OF_RAW = 0.15
-SERVER_GC_THRESHOLD = 50_000
-"""As a server sets it: the runs of one batch of 512 make fewer objects than that."""
 
 
 def measure(size: Size, folder: Path) -> list[Figure]:
@@ -37,7 +34,7 @@ def measure(size: Size, folder: Path) -> list[Figure]:
         largest = concurrency == max(size.runs_by_concurrency)
         figures += [_judged(each) for each in found] if largest else found
     concurrency, runs = max(size.runs_by_concurrency.items())
-    with _server_gc():
+    with server_gc():
         found = asyncio.run(_measure(size, folder / "throughput-gc", concurrency, runs))
     served = [replace(each, name=f"{each.name}, gc as a server") for each in found]
     return figures + [_judged(each) for each in served]
@@ -98,17 +95,3 @@ def _judged(figure: Figure) -> Figure:
     assert figure.ratio is not None
     met = figure.value >= RUNS_PER_S or figure.ratio >= SHARE_OF_RAW
     return replace(figure, target=f"{RUNS_PER_S:,} or ratio {SHARE_OF_RAW}", met=met)
-
-
-@contextmanager
-def _server_gc() -> Generator[None]:
-    """What a process that serves sets once its imports are done."""
-    before = gc.get_threshold()
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(SERVER_GC_THRESHOLD)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
-        gc.unfreeze()

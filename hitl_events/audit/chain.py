@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, replace
+from datetime import datetime
 from hashlib import sha256
 from itertools import count
 
 from hitl_events.audit.merkle import Head
+from hitl_events.audit.positions import Checked, difference
 from hitl_events.audit.report import Problems, VerifyReport
 from hitl_events.domain.events import (
     DecisionRejected,
@@ -23,7 +25,7 @@ from hitl_events.domain.events import (
     RunStarted,
 )
 from hitl_events.domain.evolve import evolve
-from hitl_events.domain.state import RunState, next_due, status
+from hitl_events.domain.state import RunState, status
 from hitl_events.domain.values import EPOCH, NO_DIGEST, iso
 from hitl_events.errors import CorruptLog, ImpossibleHistory
 from hitl_events.ports import Codec, RunPosition
@@ -186,17 +188,18 @@ class ChainCheck:
                 _level(chain)
                 yield run_id, chain.seq
 
-    def finish(self, heads: Iterable[RunPosition] | None = None) -> None:
+    def finish(self, heads: Iterable[RunPosition] | None = None, *, now: datetime = EPOCH) -> None:
         """Compare with what the log keeps of each run; None where there is nothing to compare with.
 
-        The positions must be as new as the values: both from one moment of the log.
+        The positions must be as new as the values: both from one moment of the log. Steps whose
+        pause is over `now` may be under way again.
         """
         if heads is None:
             return
         unknown = self._runs.copy()
         for position in heads:
             chain = unknown.pop(position.run_id, None)
-            at, problem = (1, _NO_EVENTS) if chain is None else _difference(chain, position)
+            at, problem = (1, _NO_EVENTS) if chain is None else _compared(chain, position, now)
             if problem:
                 self._problems.add(position.run_id, at, problem)
         for run_id, chain in unknown.items():
@@ -344,29 +347,12 @@ def _end(chain: _Chain, state: RunState) -> None:
     chain.status, chain.state = state.phase, None
 
 
-def _difference(chain: _Chain, position: RunPosition) -> tuple[int, str]:
+def _compared(chain: _Chain, position: RunPosition, now: datetime) -> tuple[int, str]:
     """Where and how a run is not what the log keeps of it; "" if it is."""
     _level(chain)
-    if chain.seq < position.seq:
-        return (
-            chain.seq + 1,
-            f"expected events up to {position.seq}, found the last to be {chain.seq}",
-        )
-    if chain.seq > position.seq:
-        return chain.seq, f"expected the last event to be {position.seq}, found {chain.seq}"
-    if chain.head is not None and chain.head != position.head:
-        return chain.seq, (
-            f"expected the digest {position.head.hex()}, which the log keeps as the run's head, "
-            f"found {chain.head.hex()}: the event was edited"
-        )
-    found = status(chain.state) if chain.state is not None else chain.status
-    if found and position.status != found:
-        return chain.seq, f"expected the status {found!r} by the events, found {position.status!r}"
-    due = next_due(chain.state) if chain.state is not None else None
-    if found and position.due != due:
-        told = [iso(at) if at else "none" for at in (due, position.due)]
-        return chain.seq, f"expected the next timer {told[0]} by the events, found {told[1]}"
-    return chain.seq, ""
+    word = status(chain.state) if chain.state is not None else chain.status
+    run = Checked(seq=chain.seq, head=chain.head, status=word, state=chain.state)
+    return difference(run, position, now)
 
 
 def _without_user_data(event: Event) -> Event:

@@ -160,6 +160,10 @@ def status(run: RunState) -> Status:
     return "paused"
 
 
+TO_TAKE_UP: frozenset[Status] = frozenset({"running", "blocked"})
+"""Of runs like these the log says that they are busy: whoever owns them next takes them up."""
+
+
 def next_due(run: RunState, running: Container[StepKey] = ()) -> datetime | None:
     """When the earliest timer of the run fires: a gate's end (a millisecond after it) or a retry.
 

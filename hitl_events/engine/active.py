@@ -12,7 +12,14 @@ from hitl_events.domain.mark import state_of
 from hitl_events.domain.outcome import Standing, standing_of
 from hitl_events.domain.references import Reference, cut, filled, reference_of
 from hitl_events.domain.requests import StepRequest
-from hitl_events.domain.state import RunState, StepKey, end_mark, next_due, status
+from hitl_events.domain.state import (
+    TO_TAKE_UP,
+    RunState,
+    StepKey,
+    end_mark,
+    next_due,
+    status,
+)
 from hitl_events.domain.values import NO_DIGEST, RunId, maker
 from hitl_events.engine.tools import Tools
 from hitl_events.errors import CorruptLog, ImpossibleHistory, InvalidInput
@@ -142,7 +149,7 @@ class ActiveRun:
             status=word,
             due=due,
             # a run that is left here (to its own owner) may have more to do than its events say
-            busy=word in {"running", "blocked"} or bool(self.running) or self.left,
+            busy=word in TO_TAKE_UP or bool(self.running) or self.left,
             ended=run if ended else None,
             gates=0 if ended else len(run.pending),
         )

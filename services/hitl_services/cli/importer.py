@@ -13,7 +13,7 @@ from hitl_events.adapters.sqlite import SqliteLog
 from hitl_events.audit.report import VerifyReport
 from hitl_events.domain.evolve import fold
 from hitl_events.domain.references import reference_to
-from hitl_events.domain.state import next_due, status
+from hitl_events.domain.state import TO_TAKE_UP, next_due, status
 from hitl_events.domain.values import digest
 from hitl_events.errors import CorruptLog, InvalidInput, LogUnavailable
 from hitl_events.ports import Appended, EffectBatch, RunPosition
@@ -126,16 +126,17 @@ def _batches(
 
 
 def _position(appended: Sequence[Appended]) -> RunPosition:
-    """What the log of the run's owner kept of it; nothing here is ever driven by it."""
+    """What the log of the run's owner kept of it, at rest; nothing here is ever driven by it."""
     last = appended[-1]
     run = fold(each.event for each in appended)
     if run is None:
         raise CorruptLog(f"run {last.event.run_id!r}", "expected events, found none")
+    word = status(run)
     return RunPosition(
         run_id=last.event.run_id,
         seq=last.event.seq,
         head=digest(last.value),
-        status=status(run),
+        status=word,
         due=next_due(run),
-        busy=False,
+        busy=word in TO_TAKE_UP,
     )

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 
 from hitl_events.adapters.sqlite import Damage, SqliteLog
+from hitl_events.adapters.system import SystemClock
 from hitl_events.audit.chain import ChainCheck
 from hitl_events.domain.values import RunId, value
 from hitl_events.errors import CorruptLog
@@ -97,7 +98,9 @@ class LogShare:
         """Compare with what the log keeps of each run; gives the runs it looks for elsewhere."""
         problems.at = _POSITIONS, 0
         its = None if self.share.of == 1 else self.share.has
-        check.finish([each async for page in log.positions(its) for each in page])
+        check.finish(
+            [each async for page in log.positions(its) for each in page], now=SystemClock().now()
+        )
         if self.share.number == 0 and not problems:
             for run_id in await log.lost_keys():
                 problems.add(run_id, 1, "expected to find the run by its id, found no way to it")
@@ -145,4 +148,4 @@ class NamedRuns:
                 problems.add(run_id, None, no_such_run(run_id))
         problems.at = _POSITIONS, 0
         positions = [each async for page in log.positions() for each in page]
-        check.finish([head for head in positions if head.run_id in read])
+        check.finish([head for head in positions if head.run_id in read], now=SystemClock().now())

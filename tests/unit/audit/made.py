@@ -18,7 +18,7 @@ from hitl_events.domain.events import (
     StepCompleted,
 )
 from hitl_events.domain.evolve import fold
-from hitl_events.domain.state import next_due, status
+from hitl_events.domain.state import TO_TAKE_UP, next_due, status
 from hitl_events.domain.values import NO_DIGEST, RunId, digest
 from hitl_events.ports import RunPosition
 
@@ -60,7 +60,7 @@ def position_of(values: Iterable[bytes]) -> RunPosition:
         head=sha256(held[-1]).digest(),
         status=word,
         due=next_due(run),
-        busy=word == "running",
+        busy=word in TO_TAKE_UP,
     )
 
 
