@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 
 from hitl_events.adapters.memory import MemoryLog
+from hitl_events.audit.chain import ChainCheck
 from hitl_events.domain import decide
 from hitl_events.domain.commands import Decide
 from hitl_events.domain.events import DecisionReceived
 from hitl_events.domain.refusals import Rejection
 from hitl_events.domain.state import GateState, RunState
+from hitl_events.domain.values import EPOCH
 from hitl_events.engine.active import ActiveRun
 from hitl_events.engine.drive import Drive
 from hitl_events.engine.engine import Engine
@@ -229,6 +231,16 @@ def begun_although_over(patch: Patch) -> None:
     patch.setattr(Engine, "_do_not_begin", _nothing)
 
 
+def damage_cried(patch: Patch) -> None:
+    """P12: whoever verifies does not know that an attempt may be under way."""
+    finish = ChainCheck.finish
+
+    def strict(self: ChainCheck, heads: Any, *, now: datetime) -> None:
+        finish(self, heads, now=EPOCH)
+
+    patch.setattr(ChainCheck, "finish", strict)
+
+
 MUTANTS: Sequence[Callable[[Patch], None]] = (
     steps_before_the_commit,
     uncertain_steps_again,
@@ -249,4 +261,5 @@ MUTANTS: Sequence[Callable[[Patch], None]] = (
     ends_of_any_attempt,
     steps_not_joined,
     begun_although_over,
+    damage_cried,
 )

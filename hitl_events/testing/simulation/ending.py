@@ -141,6 +141,7 @@ def check_the_books(world: World) -> None:
     for ledger in world.ledgers():
         _check_copies(world, ledger)
         _check_replay(world, ledger)
+    world.verify()
     world.transcripts.check()
 
 

@@ -10,6 +10,7 @@ from hitl_events.adapters.avro import AvroCodec
 from hitl_events.adapters.calls import Caller
 from hitl_events.adapters.inbound.write import report_json
 from hitl_events.adapters.memory import Crashed, MemoryLog
+from hitl_events.audit.chain import ChainCheck
 from hitl_events.domain.token import TokenKeys
 from hitl_events.domain.values import RunId
 from hitl_events.engine.inputs import StepReport, StepStart, Submission, Wake
@@ -144,6 +145,7 @@ class World:
             self.owner.log.close()
         self.transcripts.forget()
         self.owner = None
+        self.verify()
 
     def lose(self) -> None:
         """The partition goes to another process; the steps of this one run on."""
@@ -288,6 +290,14 @@ class World:
     def positions(self) -> list[RunPosition]:
         """What the log keeps of each run by its key."""
         return [position for piece in pieces(self.eye.positions()) for position in piece]
+
+    def verify(self) -> None:
+        """Whoever looks at the log now finds nothing wrong with it, whatever is under way."""
+        check = ChainCheck(self.codec)
+        check.add_all(read(self.eye, 0))
+        check.finish(self.positions(), now=self.clock.now())
+        report = check.report()
+        demand("P12", report.ok, "a log that verifies", *report.errors)
 
     # steps
 
