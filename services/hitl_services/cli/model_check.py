@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Sequence
 from contextlib import ExitStack, aclosing, closing, contextmanager
 
 from hitl_events.adapters.avro import AvroCodec
 from hitl_events.adapters.readmodel.contents import Comparison, Difference
 from hitl_events.adapters.readmodel.database import Database
+from hitl_events.adapters.readmodel.reader import Questions
 from hitl_events.adapters.readmodel.targets import Target
+from hitl_events.adapters.sqlite import SqliteLog
 from hitl_events.audit.report import Problem, Problems
 from hitl_events.domain.values import RunId
 from hitl_events.errors import ReadModelDiffers
@@ -59,9 +62,21 @@ def _facing(
         log = stack.enter_context(embedded_log(settings, must_exist=True))
         database = interruptible(caught_up(log, target, lambda _: None))
         stack.enter_context(closing(database))
-        stack.enter_context(log.snapshot())
         stack.enter_context(database.snapshot())
-        yield Store(log, None, place=str(settings.directory), empty=False).histories(), database
+        end = Questions(database).places().get(0, 0)  # before the log is read, which goes on
+        stack.enter_context(log.snapshot())
+        store = Store(log, None, place=str(settings.directory), empty=False)
+        yield _folded_so_far(store, log, end), database
+
+
+async def _folded_so_far(store: Store, log: SqliteLog, end: int) -> Histories:
+    """The histories without what was appended after the read model had caught up."""
+    later: Counter[RunId] = Counter()
+    async for piece in log.read(end):
+        later.update(store.codec.decode(each.value).run_id for each in piece)
+    async for run_id, values in store.histories():
+        if known := values[: len(values) - later[run_id]]:
+            yield run_id, known
 
 
 async def _first(screen: Screen, histories: Histories, database: Database) -> Difference | None:

@@ -1,4 +1,4 @@
-"""`hitl verify` of a log whose steps are under way: what no event tells yet is no damage."""
+"""`hitl verify` of a log whose owner is at work: what it can not know yet is no damage."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from tests.acceptance.console import DONE_S_MAX, HITL
 from tests.acceptance.sealed import Hitl
 
 VERIFIED, BROKEN = 0, 4
+VERIFICATIONS = 3
 
 
 async def _verified(place: Path) -> int:
@@ -58,6 +59,36 @@ def test_a_step_that_is_tried_again_is_no_damage(tmp_path: Path, hitl: Hitl) -> 
 
     assert asyncio.run(_again(place)) == VERIFIED
     assert hitl("verify", "--dir", place)[0] == VERIFIED
+
+
+async def _verified_under_load(place: Path) -> list[int]:
+    """The exit codes of some verifications, while runs begin and end all the time."""
+
+    @recipe("quick", version="1")
+    async def quick(run: Run, _: None) -> None:
+        run.now()
+
+    stopped = asyncio.Event()
+    async with Runtime.open(place, recipes=[quick]) as runtime, asyncio.TaskGroup() as group:
+
+        async def begin() -> None:
+            while not stopped.is_set():
+                await runtime.run(quick)
+
+        for _ in range(4):
+            group.create_task(begin())
+        codes = [await _verified(place) for _ in range(VERIFICATIONS)]
+        stopped.set()
+    return codes
+
+
+def test_an_owner_that_goes_on_is_no_damage(tmp_path: Path, hitl: Hitl) -> None:
+    """The read model is compared with the events up to where it is folded, not with later ones."""
+    place = tmp_path / "data"
+    assert asyncio.run(_again(place)) == VERIFIED
+    assert hitl("rebuild", "--dir", place)[0] == VERIFIED
+
+    assert asyncio.run(_verified_under_load(place)) == [VERIFIED] * VERIFICATIONS
 
 
 def test_a_run_that_nobody_would_take_up_is_found(tmp_path: Path, hitl: Hitl) -> None:
