@@ -12,6 +12,7 @@ from tests.integration.engine import wait_until
 from tests.integration.engines import PARTITIONS, World, world_of
 from tests.integration.load import WAVE, Load
 from tests.kafka.cluster import Cluster
+from tests.kafka.records import Outgoing
 
 ENGINES = ("one", "two")
 COORDINATORS = ("__transaction_state", "__consumer_offsets")
@@ -108,6 +109,25 @@ def test_the_broker_is_killed_under_load(world: World) -> None:
         load.has_finished(random.randrange(1, 2 * WAVE), and_s=random.uniform(0, 0.3))
 
     load.audited()
+
+
+def test_a_broker_that_comes_back_sets_nothing_back(world: World) -> None:
+    """What was refused before it went is not taken again: it is a dead letter once."""
+    if not world.cluster.is_ours:
+        pytest.skip("the cluster that HITL_KAFKA_BOOTSTRAP names is not ours to kill")
+    load = _loaded(world, "one")
+    topics = [world.topic(name) for name in ("commands", "decisions")]
+    bad = [Outgoing(topic=each, value=b"{", key=bytes([n])) for each in topics for n in range(8)]
+    with world.client.reader(world.topic("dead-letters")) as letters:
+        world.publish(*bad)
+        letters.until(lambda seen: len(seen) == len(bad))
+
+        world.cluster.kill()
+        world.cluster.start()
+        load.has_finished(2 * WAVE)
+        load.audited()
+
+        assert letters.to_end() == []
 
 
 @pytest.mark.parametrize("how", ["killed", "frozen"])

@@ -17,6 +17,7 @@ from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 
 from hitl_events.adapters.kafka.bounded import CALL_S, START_S, STOP_S, Bounded
 from hitl_events.adapters.kafka.clients import connection
+from hitl_events.adapters.kafka.committed import committed_offsets
 from hitl_events.adapters.kafka.dropping import drop_consumer
 from hitl_events.adapters.kafka.headers import headers_of, take_any_header
 from hitl_events.adapters.kafka.records import Place, Stored
@@ -216,23 +217,22 @@ class Group:
 
     async def committed(self, partition: int) -> dict[str, int | None]:
         """Topic -> the offset that the group goes on from; None where none is known."""
-        return {
-            place.topic: await self._call(
-                self._consumer.committed(place), f"read the offset of {place.topic}"
-            )
-            for place in self._places(partition)
-        }
+        places = [Place(topic, partition) for topic in self._topics]
+        found = await self._committed(places, f"read the offsets of {self._listed}")
+        return {place.topic: found.get(place) for place in places}
 
     async def settled(self, topic: str, partitions: Iterable[int]) -> dict[int, int]:
         """Partition -> the offset that the group goes on from, whoever serves it; in one request.
 
         Without those of which it has committed nothing.
         """
-        places = [TopicPartition(topic, partition) for partition in partitions]
-        coordinator = self._consumer._coordinator  # noqa: SLF001 - `committed` asks for one at a time
-        call = coordinator.fetch_committed_offsets(places)
-        found = await self._call(call, f"read the offsets of {topic}")
-        return {place.partition: held.offset for place, held in found.items() if held.offset >= 0}
+        places = [Place(topic, partition) for partition in partitions]
+        found = await self._committed(places, f"read the offsets of {topic}")
+        return {place.partition: offset for place, offset in found.items()}
+
+    async def _committed(self, places: Sequence[Place], what: str) -> Mapping[Place, int]:
+        coordinator = self._consumer._coordinator  # noqa: SLF001 - `committed` may say None for "ask again"
+        return await self._call(committed_offsets(coordinator, places), what)
 
     async def spans(self, partition: int) -> dict[str, Span]:
         """What the topics hold of it."""
