@@ -125,6 +125,7 @@ def _first(code: str) -> Callable[[Console], None]:
         (_first("raise KeyError(1)"), "diverged"),
         (_first("while True: pass"), "stuck"),
         (_first("raise SystemExit(0)"), "diverged"),
+        (_first("await __import__('asyncio').sleep(1)"), "foreign_await"),
     ],
 )
 @pytest.mark.parametrize("jobs", ["1", "2"])

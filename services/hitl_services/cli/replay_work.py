@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from typing import TypeAlias
@@ -35,7 +36,12 @@ def prepare(
     """Load the recipes; what is given replays portions with them."""
     # the watch lives as long as the process, which is for nothing else
     replay = of_book(Book(load_recipes(recipes)), Watchdog(), strict=strict, blobs=blobs)
-    return lambda portion, _tell: replay(portion)
+    loop = asyncio.Runner()  # it too: recipes are driven on a loop, as in an engine
+
+    async def on_loop(portion: Portion) -> list[Replayed]:
+        return replay(portion)
+
+    return lambda portion, _tell: loop.run(on_loop(portion))
 
 
 def of_book(book: Book, watch: Watchdog, *, strict: bool, blobs: FileBlobs | None = None) -> Replay:
