@@ -226,7 +226,13 @@ class _Frame:
         return CRASHED
 
     def ended(self, code: int) -> None:
-        """The last line; what is left is the interpreter's own end, which may hang."""
+        """The last line; what is left is the interpreter's own end, which may hang.
+
+        No signal changes that code any more: the interpreter gives them back to the system, which
+        would end the process as if it had been killed.
+        """
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_IGN)
         if self._log is not None:
             self._log.tell("process.stopped", exit_code=code)
         self._watch.exit_within(self._bounds.close_s, code)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import logging
 import signal
 import sys
@@ -19,6 +20,18 @@ async def idle(context: Context) -> None:
     """Ready, until it is told to stop."""
     context.ready_when(lambda: Health(good=True, reason="idle"))
     await context.stop.wait()
+
+
+async def leaving(context: Context) -> None:
+    """Idle, and then slow to end what is left."""
+    atexit.register(leave)
+    await idle(context)
+
+
+def leave() -> None:
+    """Say so, and wait for a signal."""
+    print("leaving at last", file=sys.stderr, flush=True)
+    signal.sigtimedwait([], 1)
 
 
 async def deaf(context: Context) -> None:
@@ -61,7 +74,7 @@ name, *pairs = sys.argv[1:]
 
 WORK = {
     each.__name__: each
-    for each in (idle, deaf, clinging, standing, threaded, unreachable, defective)
+    for each in (idle, leaving, deaf, clinging, standing, threaded, unreachable, defective)
 }
 
 

@@ -64,6 +64,17 @@ def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
         assert process.ended(within_s=10) == 130
 
 
+def test_a_signal_at_the_very_end_changes_no_exit_code(tmp_path: Path) -> None:
+    """Once it has told its exit code, that is what its supervisor hears."""
+    with child(tmp_path, SCRIPT, "leaving") as process:
+        process.until("working")
+        process.signal(signal.SIGTERM)
+        process.until("leaving at last")
+        process.signal(signal.SIGTERM)
+
+        assert process.ended(within_s=10) == 0
+
+
 def test_work_that_hears_no_stop_is_cancelled(tmp_path: Path) -> None:
     """Once its time is over it is cancelled, and the exit code says so."""
     with child(tmp_path, SCRIPT, "deaf", "drain_s=0.2") as process:
