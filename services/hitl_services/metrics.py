@@ -10,12 +10,17 @@ from typing import Final
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
 from prometheus_client.exposition import generate_latest
 
+from hitl_events.domain.events import EVENT_TYPES
+from hitl_events.domain.refusals import REASONS
 from hitl_services.tallies import Counts, Levels, Spread, Tallies
 
 _COMMIT_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _RESTORE_S = (0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 30.0, 60.0, 120.0)
 _STEP_S = (0.001, 0.005, 0.025, 0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 1800.0)
 _WAIT_S = (1.0, 10.0, 60.0, 600.0, 3600.0, 14_400.0, 86_400.0, 259_200.0, 604_800.0, 2_592_000.0)
+_TYPES = tuple(each.__name__ for each in EVENT_TYPES)
+_RESULTS = ("received", *REASONS)
+_STATUSES = ("running", "ok", "error")
 _RECORDS = (1.0, 4.0, 16.0, 64.0, 256.0, 1024.0, 4096.0)
 
 
@@ -68,15 +73,19 @@ class Metrics(PartitionMetrics):
     def __init__(self) -> None:
         super().__init__()
         self.events_appended: Final = Counts(
-            "hitl_events_appended_total", "Events that were appended.", ("type",)
+            "hitl_events_appended_total", "Events that were appended.", ("type",), _TYPES
         )
         self.decisions: Final = Counts(
             "hitl_decisions_total",
             "Decisions that counted (received) or were refused (the reason).",
             ("result",),
+            _RESULTS,
         )
         self.dead_letters: Final = Counts(
-            "hitl_dead_letters_total", "Records that had no place, kept whole.", ("reason",)
+            "hitl_dead_letters_total",
+            "Records that had no place, kept whole.",
+            ("reason",),
+            REASONS,
         )
         self.gates_open: Final = Levels(
             "hitl_gates_open", "Gates that wait for a decision, of all partitions owned here.", ()
@@ -103,6 +112,7 @@ class Metrics(PartitionMetrics):
             "hitl_runs_total",
             "Runs that began (running) and that ended (ok, error).",
             ("status",),
+            _STATUSES,
         )
         self.registry: Final = CollectorRegistry(auto_describe=False)
         self.registry.register(Tallies(self.families))

@@ -29,11 +29,16 @@ OTHER = "(other)"
 
 
 class Counts:
-    """Totals by label values; `labels` are the names of those. Nothing of it ever goes down."""
+    """Totals by label values; `labels` are the names of those. Nothing of it ever goes down.
 
-    def __init__(self, name: str, text: str, labels: Labels) -> None:
+    Those of the values in `known` begin at 0: of a series that begins with its first one, whoever
+    asks for the increase is told nothing of that one.
+    """
+
+    def __init__(self, name: str, text: str, labels: Labels, known: Iterable[str] = ()) -> None:
         self.name, self.text, self.labels = name, text, labels
         self.held: defaultdict[Labels, int] = defaultdict(int)
+        self.held.update({(each,): 0 for each in known} if labels else {(): 0})
 
     def add(self, number: int, *labels: str) -> None:
         """Count `number` more."""

@@ -8,6 +8,8 @@ import pytest
 
 from hitl_events import Retry, Run, Runtime, recipe
 from hitl_events.adapters.memory import MemoryLog
+from hitl_events.domain.events import EVENT_TYPES
+from hitl_events.domain.refusals import REASONS
 from hitl_events.embedded import Setting
 from hitl_events.engine.turn import Turn
 from hitl_events.errors import CorruptLog, LogUnavailable, RegistryUnavailable
@@ -139,6 +141,18 @@ async def test_decisions_are_counted_by_what_became_of_them(measured: Measured) 
     assert measured['hitl_decisions_total{result="token_used"}'] == 1
     assert measured['hitl_decisions_total{result="invalid_token"}'] == 1
     assert measured['hitl_dead_letters_total{reason="invalid_token"}'] == 1
+
+
+def test_totals_of_what_is_promised_begin_at_0(measured: Measured) -> None:
+    """So that the first dead letter is an increase to whoever asks Prometheus for one."""
+    for sample in (
+        *(f'hitl_dead_letters_total{{reason="{reason}"}}' for reason in REASONS),
+        *(f'hitl_decisions_total{{result="{result}"}}' for result in ("received", *REASONS)),
+        *(f'hitl_events_appended_total{{type="{each.__name__}"}}' for each in EVENT_TYPES),
+        *(f'hitl_runs_total{{status="{status}"}}' for status in ("running", "ok", "error")),
+        "hitl_projector_events_total",
+    ):
+        assert measured[sample] == 0, sample
 
 
 async def test_runs_steps_and_commits_are_counted(measured: Measured) -> None:
