@@ -1,4 +1,4 @@
-# All processes of hitl-events in one image: hitl, hitl-engine, hitl-projector, hitl-api.
+# All processes of hitl-events in one image: hitl, hitl-engine, hitl-projector.
 # Which one runs is the command; what it runs with is the environment (docs/operations.md).
 
 FROM python:3.13-slim AS build
