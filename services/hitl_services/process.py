@@ -51,6 +51,7 @@ class Context:
         self.meter = Meter(self.metrics)
         self.observer = Observers(self.meter, Chronicle(log, SystemClock()))
         self._ready: Ask = _starting
+        self.has_begun = False
         self._looks: list[Callable[[], None]] = []
 
     def each_beat(self, look: Callable[[], None]) -> None:
@@ -63,8 +64,12 @@ class Context:
             look()
 
     def ready_when(self, ask: Ask) -> None:
-        """What `/readyz` says from now on; it is asked on another thread."""
+        """What `/readyz` says from now on; it is asked on another thread.
+
+        Before it nothing has begun that could be brought to an end: a stop cancels it at once.
+        """
         self._ready = ask
+        self.has_begun = True
 
     def readiness(self) -> Health:
         """Whether the process is ready: not before it has said when, nor once it has to stop."""
@@ -180,12 +185,15 @@ class _Frame:
         """After a signal the work has `drain_s` to end, then it is cancelled."""
         loop = asyncio.get_running_loop()
         bound = asyncio.timeout(None)
+        killed = True
 
         def stop() -> None:
+            nonlocal killed
             if self._told is not None:
                 context.log.tell("process.stopping", signal=self._signal)
                 context.stop.set()
-                bound.reschedule(loop.time() + self._bounds.drain_s)
+                killed = context.has_begun
+                bound.reschedule(loop.time() + (self._bounds.drain_s if killed else 0))
 
         try:
             async with bound:
@@ -200,6 +208,8 @@ class _Frame:
         except TimeoutError:
             if not bound.expired():
                 raise
+            if not killed:
+                return DONE
             context.log.tell("process.killed", exit_code=CRASHED)
             return CRASHED
         return DONE

@@ -34,13 +34,21 @@ def leave() -> None:
     signal.sigtimedwait([], 1)
 
 
+async def opening(context: Context) -> None:
+    """Waits for a broker that does not answer, and then gives up."""
+    async with asyncio.timeout(5):
+        await asyncio.Event().wait()
+
+
 async def deaf(context: Context) -> None:
     """Hears no stop, but a cancellation."""
+    context.ready_when(lambda: Health(good=True, reason="deaf"))
     await asyncio.Event().wait()
 
 
 async def clinging(context: Context) -> None:
     """Hears neither."""
+    context.ready_when(lambda: Health(good=True, reason="clinging"))
     while True:
         try:
             await asyncio.Event().wait()
@@ -74,7 +82,7 @@ name, *pairs = sys.argv[1:]
 
 WORK = {
     each.__name__: each
-    for each in (idle, leaving, deaf, clinging, standing, threaded, unreachable, defective)
+    for each in (idle, leaving, opening, deaf, clinging, standing, threaded, unreachable, defective)
 }
 
 

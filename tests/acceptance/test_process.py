@@ -53,6 +53,17 @@ def test_a_signal_before_anything_began_ends_it_with_0(tmp_path: Path) -> None:
     assert "working" not in process.said
 
 
+def test_a_signal_while_it_connects_ends_it_with_0(tmp_path: Path) -> None:
+    """A broker that does not answer is no error of a process that is told to end."""
+    with child(tmp_path, SCRIPT, "opening", HITL_METRICS_PORT="0") as process:
+        port = process.until("metrics.listening")["port"]
+        process.until("working")
+        assert asked(port, "/readyz")[0] == 503
+        process.signal(signal.SIGTERM)
+
+        assert process.ended(within_s=10) == 0
+
+
 def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
     """Work that does not end is left as it is: 130."""
     with child(tmp_path, SCRIPT, "clinging", "drain_s=60", "end_s=60") as process:
