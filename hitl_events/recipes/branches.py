@@ -200,7 +200,9 @@ class Branches:
         self.forgotten.clear()  # of a branch that was ended from outside
         self._watch.begin()
         try:
-            return branch.body.throw(error) if error else branch.body.send(result)
+            if error is not None:  # not its truth: an exception may have a length
+                return branch.body.throw(error)
+            return branch.body.send(result)
         finally:
             self._watch.end()
 

@@ -236,3 +236,23 @@ def test_a_crash_anywhere_in_it_changes_nothing() -> None:
         other.cut(end)
         other.settle()
         assert sorted(other.story()) == sorted(whole)
+
+
+def test_an_error_that_looks_empty_is_raised() -> None:
+    """A failed branch is one also where its exception is false, as one of no length is."""
+
+    class Problems(Exception):
+        def __len__(self) -> int:
+            return len(self.args)
+
+    @recipe("r", version="1")
+    async def body(run: Run, input: Any) -> Any:
+        async def branch() -> None:
+            raise Problems
+
+        try:
+            await run.all(run.step(fine), branch())
+        except Problems:
+            return "caught"
+
+    assert World(body).start("r").artefact["result"] == "caught"
