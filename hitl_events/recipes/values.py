@@ -377,8 +377,9 @@ def _find_hints(function: Callable[..., Any]) -> dict[str, Any]:
     target: Any = function
     while isinstance(target, partial):
         target = target.func
-    if not hasattr(target, "__annotations__"):
-        target = type(target).__call__
+    is_written = isinstance(target, type) or inspect.isroutine(target)
+    if not is_written and "__annotations__" not in getattr(target, "__dict__", ()):
+        target = type(target).__call__  # an object: what it shows of its class are fields
     try:
         return typing.get_type_hints(target)
     except _UNRESOLVED:

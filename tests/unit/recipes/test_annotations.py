@@ -53,3 +53,27 @@ def test_an_input_that_a_later_class_refuses_is_refused() -> None:
     """The class may be defined below the recipe: it is looked up when the recipe is used."""
     with pytest.raises(AssertionError, match="invalid_command: expected Order, found at item"):
         given(body).started({"itm": "tea"})
+
+
+@dataclass(frozen=True)
+class Seller:
+    """A step that is an object, of a class with annotated fields."""
+
+    margin: int
+    item: int = 0
+
+    def __call__(self, item: Order) -> Offer:
+        """Its own annotations count, not those of the fields."""
+        return Offer(item=f"{item.item} + {self.margin}")
+
+
+@recipe("object", version="1")
+async def asks_an_object(run: Run, order: Order) -> str:
+    """Its step is no function."""
+    offer: Offer = await run.step(Seller(margin=5), order, name="offer")
+    return offer.item
+
+
+def test_a_step_that_is_an_object_is_annotated_at_its_call() -> None:
+    """Fields of its class, annotated as well, are no parameters; a partial of it is no other."""
+    assert World(asks_an_object).start("object", {"item": "tea"}).artefact["result"] == "tea + 5"
