@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Coroutine
+from contextvars import Context, copy_context
 from heapq import heappop, heappush
 from types import CoroutineType
 from typing import Any, Protocol, TypeAlias
@@ -21,14 +22,18 @@ _ASKED: tuple[type[Any], ...] = (StepCall, GateCall)
 
 
 class Branch:
-    """One coroutine. Its position among its siblings orders all that can go on at the same time."""
+    """One coroutine. Its position among its siblings orders all that can go on at the same time.
 
-    __slots__ = ("body", "closed", "group", "position")
+    Its context variables are its own, as a task's are: what one run sets no other may see.
+    """
+
+    __slots__ = ("body", "closed", "context", "group", "position")
 
     def __init__(self, body: Body, position: tuple[int, ...], group: Group | None) -> None:
         self.body = body
         self.position = position
         self.group = group
+        self.context: Context = copy_context() if group is None else group.owner.context.copy()
         self.closed = False
 
     def close(self, watch: Watch) -> None:
@@ -44,7 +49,7 @@ class Branch:
 
     def _is_over(self) -> bool:
         try:
-            self.body.close()
+            self.context.run(self.body.close)
         except KeyboardInterrupt:
             raise
         except RuntimeError:  # as Python says that it awaits more
@@ -201,8 +206,8 @@ class Branches:
         self._watch.begin()
         try:
             if error is not None:  # not its truth: an exception may have a length
-                return branch.body.throw(error)
-            return branch.body.send(result)
+                return branch.context.run(branch.body.throw, error)
+            return branch.context.run(branch.body.send, result)
         finally:
             self._watch.end()
 
