@@ -74,7 +74,7 @@ class Executor:
             self._report(self._ended(start, began_s, uncertain=True))
             return
         except BaseException as error:
-            if isinstance(error, KeyboardInterrupt | GeneratorExit) or _is_cancelled(error):
+            if isinstance(error, KeyboardInterrupt) or _is_left(error) or _is_cancelled(error):
                 raise
             over = limit is not None and limit.expired()
             self._report(self._failed(start, began_s, error, timed_out=over))
@@ -120,8 +120,10 @@ class Executor:
             begin()
             try:
                 return context.run(function, *args, **kwargs)
-            except StopIteration as error:  # a future can not hold it, and its step would never end
-                raise RuntimeError("plain function raised StopIteration") from error
+            except (StopIteration, GeneratorExit) as error:
+                # a future can not hold the one, and the other would end the task that awaits it
+                raised = type(error).__name__
+                raise RuntimeError(f"plain function raised {raised}") from error
 
         output = await asyncio.get_running_loop().run_in_executor(self._pool, call)
         return await output if inspect.isawaitable(output) else output
@@ -190,6 +192,17 @@ def _is_cancelled(error: BaseException) -> bool:
     """True if we are to stop; False for a cancellation of the step's own making."""
     task = asyncio.current_task()
     return isinstance(error, asyncio.CancelledError) and (task is None or task.cancelling() > 0)
+
+
+def _is_left(error: BaseException) -> bool:
+    """True if what runs here is ended with its loop; False for a `GeneratorExit` of the step's."""
+    if not isinstance(error, GeneratorExit):
+        return False
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return True
+    return False
 
 
 def _said(error: BaseException) -> tuple[str, str]:

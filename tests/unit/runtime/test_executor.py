@@ -256,3 +256,35 @@ async def test_a_once_step_that_waited_too_long_for_a_thread_is_uncertain(
 
     assert ran == []
     assert [report.uncertain for report in steps.reports if report.key[1] == "s"] == [True]
+
+
+async def test_what_ends_a_coroutine_ends_its_step_alone(steps: Steps) -> None:
+    """A step that raises `GeneratorExit` has failed like another; the runner goes on."""
+
+    def in_thread() -> None:
+        raise GeneratorExit("own")
+
+    async def on_loop() -> None:
+        raise GeneratorExit("own")
+
+    reports = [await steps.run(in_thread), await steps.run(on_loop)]
+
+    said = [(report.error, report.message) for report in reports]
+    assert said == [
+        ("RuntimeError", "plain function raised GeneratorExit"),
+        ("GeneratorExit", "own"),
+    ]
+
+
+def test_a_step_that_is_ended_with_its_loop_has_not_failed(steps: Steps) -> None:
+    """What is closed with the process reports nothing: it is run again, or asked about."""
+
+    async def waits() -> None:
+        await asyncio.sleep(0)
+
+    running = steps.executor.run(steps.start(waits), 0.0)
+    running.send(None)
+
+    running.close()
+
+    assert steps.reports == []
