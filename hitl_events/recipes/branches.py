@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Coroutine
+from collections.abc import AsyncGenerator, Awaitable, Coroutine
 from contextvars import Context, copy_context
 from heapq import heappop, heappush
+from sys import get_asyncgen_hooks, set_asyncgen_hooks
 from types import CoroutineType
 from typing import Any, Protocol, TypeAlias
 
@@ -107,15 +108,13 @@ class Branches:
 
     def start(self, body: Body) -> None:
         """Begin a root branch; the owner gets its result or its error."""
-        self._advance(Branch(body, (), None), None, None)
-        self._pump()
+        self._go_on(Branch(body, (), None))
 
     def settle(self, key: WaitKey, result: Any, error: Exception | None) -> None:
         """A result for the branch that waits for `key`."""
         _, branch = self.waits.pop(key)
         if not branch.closed:
-            self._advance(branch, result, error)  # nothing else is ready between two results
-            self._pump()
+            self._go_on(branch, result, error)
 
     def drop(self, key: WaitKey) -> None:
         """A wait that ends without a result (a withdrawn gate)."""
@@ -123,7 +122,7 @@ class Branches:
         if not branch.closed:
             branch.close(self._watch)
             self._child_over(branch)
-            self._pump()
+            self._go_on()
 
     def close(self) -> None:
         """End all branches. Waits for steps stay known: their results may still come in."""
@@ -149,11 +148,25 @@ class Branches:
     def _push(self, branch: Branch, result: Any, error: Exception | None) -> None:
         heappush(self._ready, (branch.position, id(branch), branch, result, error))
 
-    def _pump(self) -> None:
-        while self._ready:
-            _, _, branch, result, error = heappop(self._ready)
-            if not branch.closed:
-                self._advance(branch, result, error)
+    def _go_on(
+        self, first: Branch | None = None, result: Any = None, error: Exception | None = None
+    ) -> None:
+        """Run all that can go on. `first`: nothing else is ready between two results.
+
+        An event loop around us hears nothing of the async generators that begin here: it would end
+        those that are left in a task of its own, later, and knows nothing of what they await.
+        """
+        hooks = get_asyncgen_hooks()
+        set_asyncgen_hooks(None, _end)
+        try:
+            if first is not None:
+                self._advance(first, result, error)
+            while self._ready:
+                _, _, branch, result, error = heappop(self._ready)
+                if not branch.closed:
+                    self._advance(branch, result, error)
+        finally:
+            set_asyncgen_hooks(*hooks)
 
     def _advance(self, branch: Branch, result: Any, error: Exception | None) -> None:
         """Run one branch until it waits or ends."""
@@ -296,6 +309,14 @@ def _leave(watch: Watch) -> None:
         watch.end()
     except RecipeSpins:  # it struck on the way out, once; the next would come a tick later
         watch.end()
+
+
+def _end(generator: AsyncGenerator[Any, Any]) -> None:
+    """An async generator that nobody holds any more; what its `finally` asks for is ignored."""
+    try:
+        generator.aclose().__await__().send(None)
+    except BaseException:  # noqa: BLE001, S110 - it is over, whatever its `finally` raises
+        pass
 
 
 def _is_doomed(branch: Branch) -> bool:
