@@ -53,6 +53,8 @@ async def offsets_grow(storage: Storage[OwnedIntake]) -> None:
     taken = await log.take(0, 10)
     same([record.number for record in taken], offsets)
     same(offsets, sorted(set(offsets)), "growing offsets")
+    places = {(record.source.partition, record.source.offset) for record in taken}
+    same(len(places), 5, "places, one for each")
     times = [record.source.timestamp_ms for record in taken]
     same(times, sorted(times), "times that do not go back")
     same(
@@ -104,6 +106,15 @@ async def the_answered_is_not_taken(storage: Storage[OwnedIntake]) -> None:
     await log.append(EffectBatch(settled=[(offsets[3], _YES), (offsets[1], _YES)]))
 
     same(await _taken(log), [offsets[0], offsets[2], offsets[4]])
+
+
+async def who_has_taken_all_is_caught_up(storage: Storage[OwnedIntake]) -> None:
+    """Once all that was put was taken it says so: else no gate would ever expire."""
+    log, other = await owner(storage), await storage.open()
+    offsets = [await other.put(submission()) for _ in range(3)]
+
+    same(await _taken(log), offsets)
+    same(await log.caught_up(), True, "an intake that is caught up")
 
 
 async def an_answer_is_given_once(storage: Storage[OwnedIntake]) -> None:
@@ -180,6 +191,7 @@ PROMISES: tuple[Promise[OwnedIntake], ...] = (
     anybody_may_put,
     answers_reach_everybody,
     the_answered_is_not_taken,
+    who_has_taken_all_is_caught_up,
     an_answer_is_given_once,
     an_answer_needs_its_batch,
     a_restart_keeps_records_and_answers,

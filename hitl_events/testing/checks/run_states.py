@@ -112,16 +112,16 @@ async def positions_are_the_latest(storage: Storage[OwnedLog]) -> None:
 async def timers_are_found(storage: Storage[OwnedLog]) -> None:
     """Due runs come earliest first, as many as asked for, and not before their time."""
     log, stories = await owner(storage), many(6)
-    minutes = (50, 20, None, 30, 10, 40)
-    await _place(log, stories, [m if m is None else NOON + timedelta(minutes=m) for m in minutes])
+    minutes, start = (50, 20, None, 30, 10, 40), NOON + MICROSECOND
+    await _place(log, stories, [m if m is None else start + timedelta(minutes=m) for m in minutes])
 
-    at = NOON + timedelta(minutes=30)
+    at = start + timedelta(minutes=30)
     in_time = [stories[4].run_id, stories[1].run_id, stories[3].run_id]
     same(await log.due(at, 10), in_time)
     same(await log.due(at - MICROSECOND, 10), in_time[:2])
     same(await log.due(at, 1), in_time[:1])
     same(await log.due(NOON, 10), [])
-    same(await log.next_due(), NOON + timedelta(minutes=10))
+    same(await log.next_due(), start + timedelta(minutes=10))
 
 
 async def timers_end(storage: Storage[OwnedLog]) -> None:

@@ -83,6 +83,12 @@ class RestsAlways(MemoryLog):
         return []
 
 
+class RoundsTimers(MemoryLog):
+    async def next_due(self) -> datetime | None:
+        due = await super().next_due()
+        return due and due.replace(microsecond=0)
+
+
 class SortsRuns(MemoryLog):
     async def positions(self) -> AsyncIterator[Sequence[RunPosition]]:
         found = [each async for page in super().positions() for each in page]
@@ -102,6 +108,17 @@ class AnswersEarly(MemoryLog):
 class DropsHeaders(MemoryLog):
     async def put(self, record: InboundRecord) -> int:
         return await super().put(replace(record, headers=()))
+
+
+class HasOnePlace(MemoryLog):
+    async def take(self, after: int, limit: int) -> Sequence[InboundRecord]:
+        taken = await super().take(after, limit)
+        return [replace(each, source=replace(each.source, offset=7)) for each in taken]
+
+
+class IsNeverCaughtUp(MemoryLog):
+    async def caught_up(self) -> bool:
+        return False
 
 
 class ListsOldestFirst(MemoryLog):
@@ -158,10 +175,13 @@ async def test_a_broken_blob_store_is_found_out(broken: type[MemoryBlobs]) -> No
         (check_run_states, ForgetsRuns),
         (check_run_states, FiresEarly),
         (check_run_states, RestsAlways),
+        (check_run_states, RoundsTimers),
         (check_run_states, SortsRuns),
         (check_intake, TakesAgain),
         (check_intake, AnswersEarly),
         (check_intake, DropsHeaders),
+        (check_intake, HasOnePlace),
+        (check_intake, IsNeverCaughtUp),
         (check_dead_letters, ListsOldestFirst),
     ],
 )
