@@ -72,6 +72,9 @@ def step_completed(step: str, output: object = None, *, undo: bool = False) -> E
 
 def step_failed(step: str, error: Exception, *, undo: bool = False) -> Ended:
     """A step that the recipe asks for raises `error`; its `Retry` says what follows."""
+    given_error: object = error
+    if not isinstance(given_error, BaseException):
+        raise TypeError(f"expected an exception, as OSError('no route'), found {given_error!r}")
     return Ended(step=step, kind=_kind(undo), report=lambda start: reports.failed(start, error))
 
 
@@ -159,7 +162,7 @@ class Scenario:
             self._happen(happening)
         return self
 
-    def _happen(self, happening: Happening) -> None:
+    def _happen(self, happening: object) -> None:
         match happening:
             case timedelta():
                 self._new += self._stage.pass_time(self.run_id, happening)
@@ -170,8 +173,11 @@ class Scenario:
                 self._submit("CancelRun", {"run_id": self.run_id, "reason": happening.reason})
             case Ended():
                 self._new += self._stage.report(happening.report(self._asked(happening)))
-            case _:
+            case StartRun() | Decide() | CancelRun() | UnblockRun():
                 self._bring(Submission(command=happening, record=call))
+            case _:
+                wanted = "expected decision(...), step_completed(...), a timedelta or the like"
+                raise TypeError(f"{wanted}, found {happening!r}")
 
     # then
 
@@ -247,9 +253,13 @@ class Scenario:
         for start in self._stage.asked:
             if start.run_id == self.run_id and start.request.key[:2] == (ended.kind, ended.step):
                 return start
-        asked = ", ".join(repr(start.request.key[1]) for start in self._stage.asked) or "none"
-        what = "undo of step" if ended.kind == "undo" else "step"
-        raise AssertionError(f"expected the {what} {ended.step!r} to be asked for, found {asked}")
+        asked = ", ".join(_step(kind, name) for kind, name in self.asked) or "none"
+        wanted = _step(ended.kind, ended.step)
+        raise AssertionError(f"expected the step {wanted} to be asked for, found {asked}")
+
+
+def _step(kind: str, name: str) -> str:
+    return f"'undo {name}'" if kind == "undo" else repr(name)
 
 
 def _kind(undo: bool) -> str:

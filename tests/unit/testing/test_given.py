@@ -1,6 +1,7 @@
 """Tests of the scenarios; their recipe is the one that docs/testing.md shows."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -286,3 +287,16 @@ def test_a_fact_that_is_none_is_not_passed_over() -> None:
     """A misspelt fact would be a test that can not fail."""
     with pytest.raises(TypeError, match="found complete"):
         given(rounds).started("tea").then(complete="tea")  # type: ignore[call-arg]  # misspelt on purpose
+
+
+def test_what_can_not_happen_is_named() -> None:
+    """A word for a decision, a class for an exception and a step for its undo are told apart."""
+    run = given(review).started("tea")
+    wrong: Any = ("approve", OSError)
+
+    with pytest.raises(TypeError, match=r"expected decision\(.+, found 'approve'"):
+        run.when(wrong[0])
+    with pytest.raises(TypeError, match="expected an exception, .+ found <class 'OSError'>"):
+        run.failed("write", wrong[1])
+    with pytest.raises(AssertionError, match="the step 'undo write' to be asked for, found 'write"):
+        run.completed("write", undo=True)
