@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Coroutine
+from contextlib import suppress
 from contextvars import Context, copy_context
 from heapq import heappop, heappush
 from sys import get_asyncgen_hooks, set_asyncgen_hooks
@@ -313,10 +314,8 @@ def _leave(watch: Watch) -> None:
 
 def _end(generator: AsyncGenerator[Any, Any]) -> None:
     """An async generator that nobody holds any more; what its `finally` asks for is ignored."""
-    try:
+    with suppress(BaseException):  # it is over, whatever its `finally` raises
         generator.aclose().__await__().send(None)
-    except BaseException:  # noqa: BLE001, S110 - it is over, whatever its `finally` raises
-        pass
 
 
 def _is_doomed(branch: Branch) -> bool:

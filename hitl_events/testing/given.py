@@ -72,10 +72,8 @@ def step_completed(step: str, output: object = None, *, undo: bool = False) -> E
 
 def step_failed(step: str, error: Exception, *, undo: bool = False) -> Ended:
     """A step that the recipe asks for raises `error`; its `Retry` says what follows."""
-    given_error: object = error
-    if not isinstance(given_error, BaseException):
-        raise TypeError(f"expected an exception, as OSError('no route'), found {given_error!r}")
-    return Ended(step=step, kind=_kind(undo), report=lambda start: reports.failed(start, error))
+    raised = _exception(error)
+    return Ended(step=step, kind=_kind(undo), report=lambda start: reports.failed(start, raised))
 
 
 def step_timed_out(step: str, *, undo: bool = False) -> Ended:
@@ -256,6 +254,12 @@ class Scenario:
         asked = ", ".join(_step(kind, name) for kind, name in self.asked) or "none"
         wanted = _step(ended.kind, ended.step)
         raise AssertionError(f"expected the step {wanted} to be asked for, found {asked}")
+
+
+def _exception(raised: object) -> BaseException:
+    if not isinstance(raised, BaseException):
+        raise TypeError(f"expected an exception, as OSError('no route'), found {raised!r}")
+    return raised
 
 
 def _step(kind: str, name: str) -> str:

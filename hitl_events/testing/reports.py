@@ -17,7 +17,7 @@ def completed(start: StepStart, output: object) -> StepReport:
     return _report(start, output=packed)
 
 
-def failed(start: StepStart, error: Exception) -> StepReport:
+def failed(start: StepStart, error: BaseException) -> StepReport:
     """It raised `error`; its `Retry` says whether it is tried again."""
     spec = start.request.spec
     again = spec.retry.again(error, start.attempt, once=spec.once)

@@ -296,7 +296,7 @@ def test_what_can_not_happen_is_named() -> None:
 
     with pytest.raises(TypeError, match=r"expected decision\(.+, found 'approve'"):
         run.when(wrong[0])
-    with pytest.raises(TypeError, match="expected an exception, .+ found <class 'OSError'>"):
+    with pytest.raises(TypeError, match=r"expected an exception, .+ found <class 'OSError'>"):
         run.failed("write", wrong[1])
     with pytest.raises(AssertionError, match="the step 'undo write' to be asked for, found 'write"):
         run.completed("write", undo=True)
