@@ -57,6 +57,10 @@ class Stage:
         self._tools = Tools(codec=self.codec, keys=self.keys, recipes=book, watch=StillWatch())
         self._engine = Engine(self._tools)
 
+    def __del__(self) -> None:
+        # left to Python, one that awaits in a `finally` would be complained of in a later test
+        self._engine.drop()
+
     # what happens
 
     def put(self, *inputs: Input) -> list[Event]:

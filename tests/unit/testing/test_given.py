@@ -1,5 +1,7 @@
 """Tests of the scenarios; their recipe is the one that docs/testing.md shows."""
 
+import gc
+import sys
 from datetime import timedelta
 from typing import Any
 
@@ -300,3 +302,24 @@ def test_what_can_not_happen_is_named() -> None:
         run.failed("write", wrong[1])
     with pytest.raises(AssertionError, match="the step 'undo write' to be asked for, found 'write"):
         run.completed("write", undo=True)
+
+
+def test_a_scenario_that_is_over_leaves_nothing_behind() -> None:
+    """A recipe that waits, and awaits more in a `finally`, ends with its test without a word."""
+
+    @recipe("tidy", version="1")
+    async def tidy(run: Run, request: str) -> None:
+        try:
+            await run.gate("legal")
+        finally:
+            await run.step(publish, request)
+
+    said: list[object] = []
+    before, sys.unraisablehook = sys.unraisablehook, said.append
+    try:
+        given(tidy).started("tea").paused("legal")
+        gc.collect()
+    finally:
+        sys.unraisablehook = before
+
+    assert said == []
