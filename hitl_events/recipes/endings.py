@@ -9,6 +9,7 @@ from hitl_events.domain.requests import USER_BYTES_MAX, RunEnd
 from hitl_events.errors import GateExpired, NotSerialisable, StepError
 from hitl_events.recipes import values
 from hitl_events.recipes.run import TooLarge
+from hitl_events.recipes.step import NAME_CHARS_MAX
 
 MESSAGE_CHARS_MAX = 4_000
 OUTPUT_CODES = frozenset({"output.not_serialisable", "output.too_large"})
@@ -44,7 +45,16 @@ def message_of(error: BaseException) -> str:
         text = str(error)
     except Exception as broken:  # noqa: BLE001 - the user's own __str__ may raise whatever it likes
         text = f"(its text can not be had: {type(broken).__name__})"
-    return text.encode("utf-8", "backslashreplace").decode()[:MESSAGE_CHARS_MAX]
+    return _recordable(text, MESSAGE_CHARS_MAX)
+
+
+def name_of_error(error: BaseException) -> str:
+    """What kind of exception it is; the names of classes that a program makes know no bound."""
+    return _recordable(type(error).__name__, NAME_CHARS_MAX)
+
+
+def _recordable(text: str, chars_max: int) -> str:
+    return text[:chars_max].encode("utf-8", "backslashreplace").decode()[:chars_max]
 
 
 def _failed(error: Exception) -> RunFailed:
@@ -52,7 +62,8 @@ def _failed(error: Exception) -> RunFailed:
     match error:
         case StepError():
             code = error.error if error.error in OUTPUT_CODES else "step.failed"
-            return RunFailed(code=code, message=message, step=error.step)
+            step = _recordable(error.step, NAME_CHARS_MAX)  # it may be the recipe's own
+            return RunFailed(code=code, message=message, step=step)
         case GateExpired():
             return RunFailed(code="gate.expired", message=message)
         case TooLarge():
@@ -60,4 +71,4 @@ def _failed(error: Exception) -> RunFailed:
         case NotSerialisable():
             return RunFailed(code="output.not_serialisable", message=message)
         case _:
-            return RunFailed(code="recipe.failed", message=f"{type(error).__name__}: {message}")
+            return RunFailed(code="recipe.failed", message=f"{name_of_error(error)}: {message}")

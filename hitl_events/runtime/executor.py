@@ -19,7 +19,7 @@ from hitl_events.engine.inputs import StepReport, StepStart
 from hitl_events.errors import NotSerialisable
 from hitl_events.ports import Clock
 from hitl_events.recipes import values
-from hitl_events.recipes.endings import message_of
+from hitl_events.recipes.endings import message_of, name_of_error
 from hitl_events.recipes.run import TooLarge
 from hitl_events.recipes.step import Step, StepSpec, enter_step
 
@@ -211,7 +211,7 @@ def _said(error: BaseException) -> tuple[str, str]:
     elif isinstance(error, NotSerialisable):
         name = "output.not_serialisable"
     else:
-        name = type(error).__name__
+        name = name_of_error(error)
     return name, message_of(error)
 
 

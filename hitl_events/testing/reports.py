@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hitl_events.engine.inputs import StepReport, StepStart
 from hitl_events.recipes import values
-from hitl_events.recipes.endings import message_of
+from hitl_events.recipes.endings import message_of, name_of_error
 from hitl_events.recipes.step import StepSpec
 
 
@@ -23,7 +23,7 @@ def failed(start: StepStart, error: BaseException) -> StepReport:
     again = spec.retry.again(error, start.attempt, once=spec.once)
     return _report(
         start,
-        error=type(error).__name__,
+        error=name_of_error(error),
         message=message_of(error),
         retry_in=spec.retry.pause(start.attempt) if again else None,
     )

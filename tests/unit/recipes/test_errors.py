@@ -143,6 +143,29 @@ def test_an_error_without_a_text_is_still_an_error() -> None:
     assert world.start("body", run_id="b").diagnostics[0].code == "recipe.failed"
 
 
+@pytest.mark.parametrize("name", ["L" * 1_000_000, "caf\udce9"])
+def test_names_that_a_program_made_are_recorded(name: str) -> None:
+    """However long or broken the name of an error or of its step is, its run ends by itself."""
+
+    def step() -> None:
+        raise type("L" * len(name), (Exception,), {})
+
+    @recipe("step", version="1")
+    async def in_step(run: Run, input: Any) -> Any:
+        await run.step(step)
+
+    @recipe("body", version="1")
+    async def in_body(run: Run, input: Any) -> Any:
+        raise StepError(name, name, name)
+
+    world = World(in_step, in_body)
+    ends = [world.start("step", run_id="a"), world.start("body", run_id="b")]
+
+    assert [end.diagnostics[0].code for end in ends] == ["step.failed"] * 2
+    sizes = [len(repr(event)) for run_id in ("a", "b") for event in world.events(run_id)]
+    assert max(sizes) < 10_000
+
+
 def test_a_message_that_is_no_unicode_is_recorded() -> None:
     """A file name with broken bytes in an error's text does not stop the run."""
 
