@@ -314,7 +314,7 @@ def _leave(watch: Watch) -> None:
 
 def _end(generator: AsyncGenerator[Any, Any]) -> None:
     """An async generator that nobody holds any more; what its `finally` asks for is ignored."""
-    with suppress(BaseException):  # it is over, whatever its `finally` raises
+    with suppress(Exception):  # it is over, whatever its `finally` raises; most often that it ended
         generator.aclose().__await__().send(None)
 
 
