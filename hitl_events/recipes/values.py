@@ -13,9 +13,8 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from enum import Enum
-from functools import lru_cache, partial
+from functools import lru_cache
 from math import isfinite
-from types import SimpleNamespace
 from typing import Any, TypeAlias
 
 from pydantic import BaseModel, RootModel, SecretBytes, SecretStr, TypeAdapter, ValidationError
@@ -29,6 +28,7 @@ from pydantic_core import (
 
 from hitl_events.domain import canonical
 from hitl_events.errors import InvalidInput, NotSerialisable, RecipeError
+from hitl_events.recipes.hints import hints
 
 _PLAIN: frozenset[Any] = frozenset({Any, object})
 """Annotations that ask for nothing more than the JSON value; rebuilding them would be a copy."""
@@ -50,7 +50,6 @@ _LISTS = (list, tuple, deque, *_SETS)
 _JSON_SCALARS = (str, int, float, bool, type(None))
 _ADAPTERS_CACHED = 4096
 _PROBLEMS_SHOWN = 5
-_UNRESOLVED = (NameError, TypeError, AttributeError, SyntaxError)
 _WHOLE: dict[str, Any] = {"round_trip": True, "serialize_as_any": True}
 _AS_IT_IS = SchemaSerializer(core_schema.any_schema())
 _MASK = "**********"
@@ -135,12 +134,12 @@ def _parameters(function: Callable[..., Any]) -> _Parameters | None:
 
 def _find_parameters(function: Callable[..., Any]) -> _Parameters | None:
     """The shapes by position, of `*`, by name and of `**`; None if no one asks for more."""
-    hints = _hints(function)
+    types = hints(function)
     try:
         parameters = list(inspect.signature(function).parameters.values())
     except (TypeError, ValueError):
         return None
-    shapes = {each.name: _shape(hints.get(each.name, Any)) for each in parameters}
+    shapes = {each.name: _shape(types.get(each.name, Any)) for each in parameters}
     if not any(shapes.values()):
         return None
     of_kind = {each.kind: shapes[each.name] for each in parameters}
@@ -183,12 +182,12 @@ _cached_schema = lru_cache(_ADAPTERS_CACHED)(_make_schema)
 
 def return_type(function: Callable[..., Any]) -> Any:
     """What a function says it returns; Any if it does not say."""
-    return _hints(function).get("return", Any)
+    return hints(function).get("return", Any)
 
 
 def parameter_types(function: Callable[..., Any]) -> dict[str, Any]:
     """Parameter name -> annotation, for those that have one."""
-    return _hints(function)
+    return hints(function)
 
 
 def _plain(value: Any, path: str, depth: int, *, by_alias: bool = False) -> Any:
@@ -363,38 +362,3 @@ def _make_shape(annotation: Any, exact: Any) -> _Shape:
         wanted = getattr(annotation, "__qualname__", annotation)
         message = f"expected JSON types, dataclasses or pydantic models, found the type {wanted}"
         raise RecipeError(message) from error
-
-
-def _hints(function: Callable[..., Any]) -> dict[str, Any]:
-    try:
-        return _cached_hints(function)
-    except TypeError:
-        return _find_hints(function)  # a callable that can not be hashed
-
-
-def _find_hints(function: Callable[..., Any]) -> dict[str, Any]:
-    """Resolved annotations; those that can not be resolved count as not given."""
-    target: Any = function
-    while isinstance(target, partial):
-        target = target.func
-    is_written = isinstance(target, type) or inspect.isroutine(target)
-    if not is_written and "__annotations__" not in getattr(target, "__dict__", ()):
-        target = type(target).__call__  # an object: what it shows of its class are fields
-    try:
-        return typing.get_type_hints(target)
-    except _UNRESOLVED:
-        return _resolvable_hints(target)
-
-
-def _resolvable_hints(target: Any) -> dict[str, Any]:
-    """One by one: `Run` is often a name for type checkers alone, and the input's type is not."""
-    names = getattr(inspect.unwrap(target), "__globals__", {})
-    found: dict[str, Any] = {}
-    for name, annotation in getattr(target, "__annotations__", {}).items():
-        with suppress(*_UNRESOLVED):
-            alone = SimpleNamespace(__annotations__={name: annotation})
-            found |= typing.get_type_hints(alone, names)
-    return found
-
-
-_cached_hints = lru_cache(_ADAPTERS_CACHED)(_find_hints)
