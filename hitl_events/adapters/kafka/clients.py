@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from pathlib import Path
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
@@ -51,18 +52,28 @@ def tls_context(tls: Tls) -> ssl.SSLContext:
     """The system's authorities or those of the file; `InvalidInput` names the variable."""
     try:
         context = ssl.create_default_context(cafile=tls.cafile)
-    except OSError as error:
-        raise _unusable("HITL_KAFKA_SSL_CAFILE", tls.cafile, error) from None
-    if tls.certfile is None:
-        return context
+    except (OSError, ValueError) as error:
+        raise _unusable("HITL_KAFKA_SSL_CAFILE", repr(tls.cafile), error) from None
+    if tls.certfile is not None:
+        _load_own(context, tls.certfile, tls)
+    return context
+
+
+def _load_own(context: ssl.SSLContext, certfile: str, tls: Tls) -> None:
+    """Our certificate and its key. OpenSSL does not say which of the files it misses: we do."""
+    for name, path in (("CERTFILE", certfile), ("KEYFILE", tls.keyfile or certfile)):
+        try:
+            Path(path).open("rb").close()
+        except (OSError, ValueError) as error:
+            raise _unusable(f"HITL_KAFKA_SSL_{name}", repr(path), error) from None
     password = "" if tls.key_password is None else tls.key_password.reveal()
     try:
         # without a password OpenSSL would ask for one on the terminal
-        context.load_cert_chain(tls.certfile, tls.keyfile, password)
-    except OSError as error:
+        context.load_cert_chain(certfile, tls.keyfile, password)
+    except (OSError, ValueError) as error:  # ValueError: a password that is too long
         names = "HITL_KAFKA_SSL_CERTFILE, _KEYFILE or _KEY_PASSWORD"
-        raise _unusable(names, tls.certfile, error) from None
-    return context
+        found = " and ".join(repr(each) for each in (certfile, tls.keyfile) if each is not None)
+        raise _unusable(names, found, error) from None
 
 
 def new_admin(settings: KafkaSettings) -> Any:
@@ -104,6 +115,6 @@ def new_consumer(
     )
 
 
-def _unusable(name: str, path: str | None, error: OSError) -> InvalidInput:
-    said = error.strerror or str(error)
-    return InvalidInput(f"expected PEM files as {name}, found {path!r}: {said}")
+def _unusable(name: str, found: str, error: OSError | ValueError) -> InvalidInput:
+    said = (error.strerror if isinstance(error, OSError) else None) or str(error)
+    return InvalidInput(f"expected PEM files as {name}, found {found}: {said}")

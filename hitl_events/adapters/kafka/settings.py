@@ -8,7 +8,7 @@ from dataclasses import field
 from typing import Literal, Self, TypeAlias, cast, get_args
 
 from hitl_events.adapters.kafka.secret import Secret
-from hitl_events.domain.values import value
+from hitl_events.domain.values import is_unicode, value
 from hitl_events.errors import InvalidInput
 
 SecurityProtocol: TypeAlias = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
@@ -78,7 +78,7 @@ class KafkaSettings:
                 cafile=look("HITL_KAFKA_SSL_CAFILE"),
                 certfile=look("HITL_KAFKA_SSL_CERTFILE"),
                 keyfile=look("HITL_KAFKA_SSL_KEYFILE"),
-                key_password=_secret(look("HITL_KAFKA_SSL_KEY_PASSWORD")),
+                key_password=_secret(_text(look, "HITL_KAFKA_SSL_KEY_PASSWORD")),
             ),
             prefix=prefix,
             group=look("HITL_GROUP") or f"{prefix}-engine",
@@ -154,16 +154,18 @@ def _sasl(look: Look) -> Sasl | None:
     mechanism = _choice(look, "HITL_KAFKA_SASL_MECHANISM", get_args(SaslMechanism))
     held = Sasl(
         mechanism=cast("SaslMechanism", mechanism),
-        username=look("HITL_KAFKA_SASL_USERNAME"),
-        password=_secret(look("HITL_KAFKA_SASL_PASSWORD")),
+        username=_text(look, "HITL_KAFKA_SASL_USERNAME"),
+        password=_secret(_text(look, "HITL_KAFKA_SASL_PASSWORD")),
         token_file=look("HITL_KAFKA_SASL_OAUTH_TOKEN_FILE"),
         token_url=look("HITL_KAFKA_SASL_OAUTH_TOKEN_URL"),
-        scope=look("HITL_KAFKA_SASL_OAUTH_SCOPE"),
+        scope=_text(look, "HITL_KAFKA_SASL_OAUTH_SCOPE"),
     )
-    if mechanism is None and (held.username or held.password):
-        message = "expected HITL_KAFKA_SASL_MECHANISM beside HITL_KAFKA_SASL_USERNAME or _PASSWORD"
+    if mechanism is not None:
+        return held
+    if held != Sasl(mechanism=cast("SaslMechanism", None)):
+        message = "expected HITL_KAFKA_SASL_MECHANISM beside the other HITL_KAFKA_SASL_*"
         raise InvalidInput(f"{message}, found none")
-    return held if mechanism is not None else None
+    return None
 
 
 def _choice(look: Look, name: str, choices: tuple[str, ...]) -> str | None:
@@ -172,6 +174,14 @@ def _choice(look: Look, name: str, choices: tuple[str, ...]) -> str | None:
     if found is not None and found.upper() not in choices:
         raise _unfit(name, f"{', '.join(choices[:-1])} or {choices[-1]}", found)
     return None if found is None else found.upper()
+
+
+def _text(look: Look, name: str) -> str | None:
+    """What is sent as UTF-8. A variable may hold any bytes, and these may be a secret."""
+    found = look(name)
+    if found is not None and not is_unicode(found):
+        raise InvalidInput(f"expected text in UTF-8 as {name}, found other bytes")
+    return found
 
 
 def _unfit(name: str, wanted: str, found: str) -> InvalidInput:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import traceback
+from pathlib import Path
 
 import pytest
 
@@ -80,6 +81,7 @@ def test_each_variable_arrives() -> None:
         ({**SASL, "HITL_KAFKA_SASL_PASSWORD": ""}, "HITL_KAFKA_SASL_PASSWORD"),
         ({**SASL, "HITL_KAFKA_SASL_USERNAME": ""}, "HITL_KAFKA_SASL_USERNAME"),
         ({**PLACE, "HITL_KAFKA_SASL_PASSWORD": SECRET}, "HITL_KAFKA_SASL_MECHANISM"),
+        ({**PLACE, "HITL_KAFKA_SASL_OAUTH_TOKEN_FILE": "x"}, "HITL_KAFKA_SASL_MECHANISM"),
         ({**PLACE, "HITL_KAFKA_SSL_CAFILE": "x"}, "HITL_KAFKA_SSL"),
         ({**SASL, "HITL_KAFKA_SSL_KEYFILE": "x"}, "HITL_KAFKA_SSL_CERTFILE"),
         (OAUTH, "_TOKEN_URL, found none"),
@@ -106,14 +108,41 @@ def test_secrets_go_to_the_driver_only() -> None:
     assert connection(found)["sasl_plain_password"] == SECRET
 
 
+@pytest.mark.parametrize("name", ["SASL_USERNAME", "SASL_PASSWORD", "SSL_KEY_PASSWORD"])
+def test_bytes_that_are_no_text_are_named(name: str) -> None:
+    """A secret of random bytes cannot be sent; the line names its variable and shows nothing."""
+    variables = {**SASL, f"HITL_KAFKA_{name}": f"{SECRET}\udcff"}
+
+    with pytest.raises(InvalidInput, match=f"UTF-8 as HITL_KAFKA_{name}") as caught:
+        KafkaSettings.of(variables.get)
+
+    assert SECRET not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("tls", "named"),
     [
         (Tls(cafile="/nowhere.pem"), "HITL_KAFKA_SSL_CAFILE, found '/nowhere.pem'"),
-        (Tls(certfile="/nowhere.pem"), "HITL_KAFKA_SSL_CERTFILE"),
+        (Tls(certfile="/nowhere.pem"), "HITL_KAFKA_SSL_CERTFILE, found '/nowhere.pem'"),
+        (
+            Tls(certfile=__file__, keyfile="/nowhere.key"),
+            "HITL_KAFKA_SSL_KEYFILE, found '/nowhere.key'",
+        ),
     ],
 )
 def test_a_file_that_is_missing_is_named(tls: Tls, named: str) -> None:
     """With the variable that says where it should be."""
     with pytest.raises(InvalidInput, match=named):
         tls_context(tls)
+
+
+def test_a_key_that_cannot_be_used_is_told_with_its_file(tmp_path: Path) -> None:
+    """Both files, as OpenSSL does not say which, and not the password, however long it is."""
+    key = tmp_path / "key.pem"
+    key.write_text("no key")
+
+    for password in (SECRET, SECRET * 200):
+        with pytest.raises(InvalidInput, match="_KEY_PASSWORD") as caught:
+            tls_context(Tls(certfile=__file__, keyfile=str(key), key_password=Secret(password)))
+        assert f"{__file__!r} and {str(key)!r}" in str(caught.value)
+        assert SECRET not in str(caught.value)
