@@ -13,16 +13,9 @@ from time import monotonic
 from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
-from urllib.request import (
-    HTTPDefaultErrorHandler,
-    HTTPErrorProcessor,
-    HTTPHandler,
-    HTTPSHandler,
-    OpenerDirector,
-    ProxyHandler,
-    Request,
-)
+from urllib.request import Request
 
+from hitl_events.adapters.http_opener import http_opener
 from hitl_events.errors import InvalidInput, RegistryUnavailable
 
 TIMEOUT_S = 5.0
@@ -48,7 +41,7 @@ class HttpRegistry:
             basic = base64.b64encode(unquote(credentials).encode()).decode()
             self._headers["Authorization"] = f"Basic {basic}"
         self._timeout_s = timeout_s
-        self._opener = _opener()
+        self._opener = http_opener()
 
     def __repr__(self) -> str:
         return f"HttpRegistry({self._url!r})"
@@ -101,12 +94,3 @@ def _parts(url: str) -> SplitResult:
     except ValueError:
         pass
     raise InvalidInput("expected http://HOST:PORT as HITL_SCHEMA_REGISTRY, found another")
-
-
-def _opener() -> OpenerDirector:
-    """As urllib's own, but it follows nobody elsewhere: the credentials would go along."""
-    opener = OpenerDirector()
-    for handler in (ProxyHandler, HTTPHandler, HTTPSHandler, HTTPDefaultErrorHandler):
-        opener.add_handler(handler())
-    opener.add_handler(HTTPErrorProcessor())
-    return opener

@@ -9,12 +9,14 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
 from aiokafka.abc import AbstractTokenProvider
 from aiokafka.errors import AuthenticationFailedError
 
+from hitl_events.adapters.http_opener import http_opener
 from hitl_events.adapters.kafka.settings import Sasl
 
 ASK_S = 3.0
@@ -60,16 +62,17 @@ class AskedToken(AbstractTokenProvider):  # type: ignore[misc]  # the driver has
 
     def _ask(self) -> dict[str, Any]:
         url = self._sasl.token_url or ""
+        place = url.partition("?")[0]  # behind it there may be a secret
         try:
-            with urllib.request.urlopen(self._request(url), timeout=ASK_S) as response:  # noqa: S310 - the scheme was checked with the settings
+            with http_opener().open(self._request(url), timeout=ASK_S) as response:
                 answer = json.loads(response.read(ANSWER_BYTES_MAX))
         except urllib.error.HTTPError as error:
             error.close()  # it holds the connection
-            raise _no_token(f"a token from {url}", f"HTTP {error.code}") from None
-        except (OSError, ValueError) as error:
-            raise _no_token(f"a token from {url}", type(error).__name__) from None
+            raise _no_token(f"a token from {place}", f"HTTP {error.code}") from None
+        except (OSError, HTTPException, ValueError) as error:
+            raise _no_token(f"a token from {place}", _said(error)) from None
         if not isinstance(answer, dict) or not isinstance(answer.get("access_token"), str):
-            raise _no_token(f"an access_token from {url}", "an answer without one")
+            raise _no_token(f"an access_token from {place}", "an answer without one")
         return answer
 
     def _request(self, url: str) -> urllib.request.Request:
@@ -89,6 +92,12 @@ def token_provider(sasl: Sasl) -> AbstractTokenProvider | None:
     if sasl.mechanism != "OAUTHBEARER":
         return None
     return FileToken(sasl.token_file) if sasl.token_file is not None else AskedToken(sasl)
+
+
+def _said(error: Exception) -> str:
+    """Why there was no answer; what was answered is not shown, it may hold a token."""
+    reason = getattr(error, "reason", None)
+    return str(reason) if isinstance(reason, OSError) else type(error).__name__
 
 
 def _life_s(answer: dict[str, Any]) -> float:

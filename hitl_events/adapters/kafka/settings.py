@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import field
 from typing import Literal, Self, TypeAlias, cast, get_args
+from urllib.parse import urlsplit
 
 from hitl_events.adapters.kafka.secret import Secret
 from hitl_events.domain.values import is_unicode, value
@@ -21,6 +22,7 @@ PREFIX_CHARS_MAX = 200
 
 _ADDRESS = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):([0-9]{1,5})")
 _PREFIX = re.compile(rf"[A-Za-z0-9._-]{{1,{PREFIX_CHARS_MAX}}}")
+_UNSENT = re.compile(r"[\x00-\x20\x7f]")
 _NAME_CHARS_MAX = 249
 
 
@@ -142,12 +144,24 @@ def _check_sasl(sasl: Sasl | None) -> None:
             raise InvalidInput(f"{message}, found {'none' if sasl.token_url is None else 'both'}")
         if sasl.token_url is None:
             return
-        if not sasl.token_url.startswith(("https://", "http://")):
-            raise _unfit("HITL_KAFKA_SASL_OAUTH_TOKEN_URL", "http(s)://...", sasl.token_url)
+        if not _is_place(sasl.token_url):
+            wanted = "http(s)://HOST[:PORT]/... without a user in it"
+            message = f"expected HITL_KAFKA_SASL_OAUTH_TOKEN_URL to be {wanted}, found another"
+            raise InvalidInput(message)  # which is not shown, as it may hold a password
     for name, found in (("USERNAME", sasl.username), ("PASSWORD", sasl.password)):
         if found is None:
             message = f"expected HITL_KAFKA_SASL_{name} beside {sasl.mechanism}, found none"
             raise InvalidInput(message)
+
+
+def _is_place(url: str) -> bool:
+    """Whether one can be asked there. A user in the URL would be taken for a part of the host."""
+    try:
+        parts = urlsplit(url)
+        known = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:
+        return False
+    return bool(known) and "@" not in parts.netloc and url.isascii() and not _UNSENT.search(url)
 
 
 def _sasl(look: Look) -> Sasl | None:
@@ -185,6 +199,7 @@ def _text(look: Look, name: str) -> str | None:
 
 
 def _unfit(name: str, wanted: str, found: str) -> InvalidInput:
+    found = found.rpartition("@")[2]  # before it there may be a password, as in a URL
     return InvalidInput(f"expected {name} to be {wanted}, found {found[:100]!r}")
 
 

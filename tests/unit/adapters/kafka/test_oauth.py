@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -43,13 +44,21 @@ class Issuer(HTTPServer):
 class _Request(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         issuer: Any = self.server
-        body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        body = self.rfile.read(int(self.headers["Content-Length"] or 0)).decode()
         issuer.asked.append((self.headers["Authorization"], body))
         status, answer = issuer.answer
+        if not status:  # what speaks no HTTP
+            self.wfile.write(answer)
+            return
         self.send_response(status)
+        if status == 302:
+            self.send_header("Location", issuer.sasl.token_url)
         self.send_header("Content-Length", str(len(answer)))
         self.end_headers()
         self.wfile.write(answer)
+
+    def do_GET(self) -> None:
+        self.do_POST()
 
     def log_message(self, *_: object, **__: object) -> None:
         """Say nothing."""
@@ -92,6 +101,8 @@ async def test_a_token_that_is_about_to_end_is_renewed(issuer: Issuer) -> None:
     ("answer", "told"),
     [
         ((401, b"{}"), "HTTP 401"),
+        ((302, b""), "HTTP 302"),
+        ((0, b"220 mail.test ESMTP\r\n"), "BadStatusLine"),
         ((200, b"no json"), "JSONDecodeError"),
         ((200, b"[]"), "an answer without one"),
         ((200, b'{"access_token": 7}'), "an answer without one"),
@@ -105,6 +116,17 @@ async def test_no_token_is_told(issuer: Issuer, answer: tuple[int, bytes], told:
         await AskedToken(issuer.sasl).token()
 
     assert "/token" in str(caught.value)
+    assert "hush" not in str(caught.value)
+    assert len(issuer.asked) == 1  # a place that another names does not hear the secret
+
+
+async def test_a_place_that_does_not_answer_is_told(issuer: Issuer) -> None:
+    """With what the system says of it, and without what the URL asks for."""
+    sasl = replace(issuer.sasl, token_url="http://127.0.0.1:1/token?key=hush")
+
+    with pytest.raises(AuthenticationFailedError, match="Connection refused") as caught:
+        await AskedToken(sasl).token()
+
     assert "hush" not in str(caught.value)
 
 

@@ -87,6 +87,10 @@ def test_each_variable_arrives() -> None:
         (OAUTH, "_TOKEN_URL, found none"),
         ({**OAUTH, "HITL_KAFKA_SASL_OAUTH_TOKEN_URL": "file:///x"}, "OAUTH_TOKEN_URL"),
         ({**OAUTH, "HITL_KAFKA_SASL_OAUTH_TOKEN_URL": "https://x"}, "HITL_KAFKA_SASL_USERNAME"),
+        ({**OAUTH, "HITL_KAFKA_SASL_OAUTH_TOKEN_URL": "https://x:y/"}, "OAUTH_TOKEN_URL"),
+        ({**OAUTH, "HITL_KAFKA_SASL_OAUTH_TOKEN_URL": "https://x/a b"}, "OAUTH_TOKEN_URL"),
+        ({**OAUTH, "HITL_KAFKA_SASL_OAUTH_TOKEN_URL": f"https://u:{SECRET}@x"}, "without a user"),
+        ({"HITL_KAFKA_BOOTSTRAP": f"u:{SECRET}@host:1"}, "HITL_KAFKA_BOOTSTRAP"),
     ],
 )
 def test_a_bad_value_is_named(variables: dict[str, str], named: str) -> None:
