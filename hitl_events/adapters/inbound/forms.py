@@ -75,7 +75,8 @@ class Opener:
         event = parse_json(value)
         self._headers.of_event(event)
         data, packed = event.get("data"), event.get("data_base64")
-        inner = event.get("datacontenttype", "")
+        inner = event.get("datacontenttype")
+        inner = "" if inner is None else inner  # null is an attribute that is not set
         if not isinstance(inner, str) or (data is None) == (packed is None):
             wanted = "'data' or 'data_base64', and a text as 'datacontenttype' if there is one"
             raise Unfit(self._reason, f"expected an event with {wanted}")
@@ -88,9 +89,13 @@ class Opener:
 
     def _unpacked(self, packed: Any) -> bytes:
         try:
-            return base64.b64decode(packed, validate=True)
+            value = base64.b64decode(packed, validate=True)
         except (binascii.Error, ValueError, TypeError):
             raise _unreadable("base64 as 'data_base64'", "something else") from None
+        if value.startswith(FRAME):  # nobody asks the registry for what is packed in an event
+            wanted = "JSON or Avro single-object encoding in 'data_base64'"
+            raise _unreadable(wanted, "one that begins with 00")
+        return value
 
     def _from_value(self, value: bytes, media: str, charset: str) -> Said:
         """By its first bytes; a content type that is known may not say otherwise."""

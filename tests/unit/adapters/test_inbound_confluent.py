@@ -1,4 +1,5 @@
 import json
+from base64 import b64encode
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -222,3 +223,19 @@ def test_a_schema_that_nobody_asked_for_can_be_read_later() -> None:
     found = _read(_frame(1, TEXTS, token="t", verdict="v"), WriterSchemas(Shelf(), Clock()))
 
     assert found.reason == "engine_error"
+
+
+async def test_a_frame_within_an_event_is_unreadable() -> None:
+    """Whether its schema is known from other records or not: an answer depends on no cache."""
+    frame = _frame(1, TEXTS, token="hitl_x", verdict="approve")
+    attributes = {"specversion": "1.0", "id": "1", "source": "s", "type": "hitl.v1.Decide"}
+    event = json.dumps(attributes | {"data_base64": b64encode(frame).decode()}).encode()
+    structured = (("content-type", b"application/cloudevents+json"),)
+    schemas = WriterSchemas(Shelf(TEXTS), Clock())
+
+    before = _read(event, schemas, headers=structured)
+    await schemas.ready([frame])
+    after = _read(event, schemas, headers=structured)
+
+    assert before == after
+    assert (before.reason, "data_base64" in before.message) == ("unreadable", True)

@@ -79,6 +79,13 @@ def test_the_form_of_an_event_changes_nothing() -> None:
     assert structured == _read(EVENT, ce_id="a1", ce_type="hitl.v1.Decide")
 
 
+def test_an_attribute_that_is_null_is_none() -> None:
+    """As CloudEvents has it: null stands for an attribute that is not set."""
+    unset = {"datacontenttype": None, "data_base64": None, "traceparent": None, "region": None}
+
+    assert _read(EVENT | unset) == _read(EVENT)
+
+
 def test_commands_come_structured_too() -> None:
     """The type of the event is that of the command; one in the data may only repeat it."""
     event = EVENT | {"type": "hitl.v1.CancelRun", "data": {"run_id": "r"}}
