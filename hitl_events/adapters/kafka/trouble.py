@@ -102,10 +102,12 @@ def too_slow(
 
 
 def _check(settings: KafkaSettings) -> str:
-    """What to look at. A broker that misses our certificate closes the connection, and no more."""
-    if settings.uses_tls and settings.tls.certfile is None:
+    """What to look at. A broker that wants another certificate closes the connection, no more."""
+    if not settings.uses_tls:
+        return _CHECK
+    if settings.tls.certfile is None:
         return f"{_CHECK}; if they ask for a certificate, name ours in HITL_KAFKA_SSL_CERTFILE"
-    return _CHECK
+    return f"{_CHECK}, and that they believe our certificate, HITL_KAFKA_SSL_CERTFILE"
 
 
 def new_heard() -> Heard:

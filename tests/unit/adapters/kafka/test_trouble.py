@@ -12,7 +12,7 @@ from aiokafka.structs import TopicPartition
 
 from hitl_events.adapters.kafka.bounded import Bounded
 from hitl_events.adapters.kafka.secret import Secret
-from hitl_events.adapters.kafka.settings import KafkaSettings, Sasl
+from hitl_events.adapters.kafka.settings import KafkaSettings, Sasl, Tls
 from hitl_events.adapters.kafka.trouble import Doing, translated
 from hitl_events.errors import (
     AccessDenied,
@@ -160,3 +160,15 @@ async def test_a_defect_of_ours_is_not_hidden() -> None:
 
     with pytest.raises(KeyError):
         await Bounded(SETTINGS).call(broken(), DOING)
+
+
+@pytest.mark.parametrize(
+    ("tls", "told"),
+    [(Tls(), "name ours in HITL_KAFKA_SSL_CERTFILE"), (Tls(certfile="c.pem"), "believe our")],
+)
+def test_a_closed_connection_may_be_about_our_certificate(tls: Tls, told: str) -> None:
+    """A broker that wants another one says nothing: the line says where to look."""
+    settings = KafkaSettings(bootstrap=("h:1",), security_protocol="SSL", tls=tls)
+    closed = driver.KafkaConnectionError("Connection at h:1 closed")
+
+    assert told in str(translated(closed, DOING, settings))
