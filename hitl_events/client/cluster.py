@@ -90,7 +90,7 @@ class ClusterClient:
 
     async def publish(self, call: Call) -> None:
         """The record is accepted once this returns; after an error it may be, or not."""
-        places = await self._follower.places(self._topic(call))
+        places = await self._follower.places(self._topic(call), "WRITE")
         record = Outgoing(
             place=places[_partition(call, len(places))],
             key=call.key,

@@ -73,10 +73,11 @@ class Member:
 @asynccontextmanager
 async def joining(member: Member) -> AsyncGenerator[Cluster]:
     """A cluster to `serve` in; errors of its topics and of the access to them come before."""
-    async with Admin(member.settings) as admin:
-        counts = await admin.partitions()
     settings, topics = member.settings, Topics(member.settings.prefix)
+    # first: without the right to write a topic can not be seen either, and to write is what we need
     await check_access(settings, acls("engine", topics, settings.group))
+    async with Admin(settings) as admin:
+        counts = await admin.partitions()
     watchdog = Watchdog()
     tools = Tools(
         codec=AvroCodec(),

@@ -16,6 +16,7 @@ from hitl_events.adapters.kafka.access import check_access
 from hitl_events.adapters.kafka.acls import Acl, Process, acls
 from hitl_events.adapters.kafka.admin import Admin, TopicState
 from hitl_events.adapters.kafka.ends import Ends
+from hitl_events.adapters.kafka.follower import Follower
 from hitl_events.adapters.kafka.reader import Reader
 from hitl_events.adapters.kafka.records import Place
 from hitl_events.adapters.kafka.secret import Secret
@@ -176,6 +177,22 @@ async def test_reading_without_the_right_is_told(secured: Cluster, prefix: str) 
     with soon(), pytest.raises(AccessDenied, match=f"DESCRIBE on topic '{topics.events}'"):
         async with Ends(settings) as ends:
             await ends.stable([place])
+
+
+async def test_a_topic_that_may_not_be_seen_is_told_with_the_right_to_it(
+    secured: Cluster, prefix: str
+) -> None:
+    """With the one that is printed for a process, not with the one to see topics alone."""
+    topics = await made(settings_of(secured, prefix))
+    other = Acl(resource="topic", name=topics.replies, operations=("READ",))
+    settings = settings_of(secured, prefix, user_with(secured, prefix, (other,)))
+    await until_allowed(settings, (other,))
+
+    async with Follower(settings) as follower:
+        with soon(), pytest.raises(AccessDenied, match=f"READ on topic '{topics.events}'"):
+            await follower.places(topics.events)
+        with soon(), pytest.raises(AccessDenied, match=f"WRITE on topic '{topics.decisions}'"):
+            await follower.places(topics.decisions, "WRITE")
 
 
 async def test_making_topics_needs_the_admins_rights(secured: Cluster, prefix: str) -> None:

@@ -46,9 +46,13 @@ class Follower(Opening):
         if consumer is not None:
             await drop_consumer(consumer, within_s=STOP_S)
 
-    async def places(self, topic: str) -> tuple[Place, ...]:
-        """The partitions of a topic; `UnknownTopic` where there is none."""
-        await self._know([Place(topic, 0)])
+    async def places(self, topic: str, operation: str = "READ") -> tuple[Place, ...]:
+        """The partitions of a topic; `UnknownTopic` where there is none.
+
+        `operation`: what is to be done there. Without the right to it the topic can not even be
+        seen, and that is the right to ask for.
+        """
+        await self._know([Place(topic, 0)], operation)
         numbers = self._consumer._client.cluster.partitions_for_topic(topic)  # noqa: SLF001 - the driver's own method knows of assigned ones only
         return tuple(Place(topic, number) for number in sorted(numbers))
 
@@ -94,9 +98,9 @@ class Follower(Opening):
         found = await self._bounded.call(asked, _about(places))
         return {Place(at.topic, at.partition): offset for at, offset in found.items()}
 
-    async def _know(self, places: Collection[Place]) -> None:
+    async def _know(self, places: Collection[Place], operation: str = "READ") -> None:
         """Else a topic that is not there, or that we may not see, would be a time-out."""
-        await know(self._consumer._client, self._bounded, places)  # noqa: SLF001 - as above
+        await know(self._consumer._client, self._bounded, places, operation)  # noqa: SLF001 - as above
 
 
 def _partitions(places: Collection[Place]) -> list[TopicPartition]:
