@@ -7,15 +7,20 @@ import (
 	"encoding/json"
 	"log"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
 func main() {
-	value, _ := json.Marshal(map[string]string{"token": os.Getenv("HITL_TOKEN"), "verdict": os.Args[1]})
+	token, brokers := os.Getenv("HITL_TOKEN"), strings.Split(os.Getenv("HITL_KAFKA_BOOTSTRAP"), ",")
+	if token == "" || len(os.Args) != 2 {
+		log.Fatal("expected HITL_TOKEN and a verdict")
+	}
+	value, _ := json.Marshal(map[string]string{"token": token, "verdict": os.Args[1]})
 	topic := cmp.Or(os.Getenv("HITL_TOPIC_PREFIX"), "hitl") + ".decisions"
-	client, err := kgo.NewClient(kgo.SeedBrokers(os.Getenv("HITL_KAFKA_BOOTSTRAP"))) // acks=all, idempotent
+	client, err := kgo.NewClient(kgo.SeedBrokers(brokers...)) // acks=all, idempotent
 	if err != nil {
 		log.Fatal(err)
 	}

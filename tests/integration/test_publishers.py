@@ -73,7 +73,8 @@ def test_a_dozen_lines_in_any_language_are_a_decision(
     topic = f"{prefix}.decisions"
     client.admin.create_topic(topic, 4)
 
-    said = {"HITL_KAFKA_BOOTSTRAP": broker.bootstrap, "HITL_TOPIC_PREFIX": prefix}
+    # the first of them may be down
+    said = {"HITL_KAFKA_BOOTSTRAP": f"127.0.0.1:1,{broker.bootstrap}", "HITL_TOPIC_PREFIX": prefix}
     said["CGO_ENABLED"] = "0"  # nor builds what is written in C
     ended = subprocess.run(
         [*arguments, "approve"],
@@ -118,3 +119,29 @@ def test_a_publisher_that_fails_says_so(command: Callable[[], Command]) -> None:
     )
 
     assert ended.returncode != 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", [_shell, _python, _java], ids=lambda made: made.__name__)
+def test_a_publisher_without_a_token_publishes_nothing(
+    broker: Cluster, prefix: str, command: Callable[[], Command]
+) -> None:
+    """The variable was forgotten: it says so, and a script does not go on."""
+    arguments = command()
+    client = broker.client()
+    client.admin.create_topic(f"{prefix}.decisions", 1)
+    environment = {name: held for name, held in os.environ.items() if name != "HITL_TOKEN"}
+
+    ended = subprocess.run(
+        [*arguments, "approve"],
+        cwd=PUBLISHERS,
+        env=environment | {"HITL_KAFKA_BOOTSTRAP": broker.bootstrap, "HITL_TOPIC_PREFIX": prefix},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert ended.returncode != 0
+    assert "HITL_TOKEN" in ended.stderr
+    assert client.read(f"{prefix}.decisions") == []
