@@ -231,6 +231,13 @@ class Fenced(HitlError):
     """Another owner has taken the partition over; this one may append nothing more."""
 
 
+class NoReadModel(LogUnavailable):
+    """There is none at the place that is named, or none of this release. `hitl rebuild` folds it."""
+
+    def __init__(self, place: str) -> None:
+        super().__init__(f"expected a read model in {place}, found none: run `hitl rebuild`")
+
+
 class ReadModelDiffers(HitlError):
     """The read model was folded from another log, or from events that this one has lost.
 

@@ -23,7 +23,7 @@ from hitl_events.adapters.readmodel.address import (
 from hitl_events.adapters.readmodel.postgres_session import Session
 from hitl_events.adapters.readmodel.postgres_trouble import translated
 from hitl_events.adapters.readmodel.upserts import upsert
-from hitl_events.errors import InvalidInput, LogUnavailable
+from hitl_events.errors import InvalidInput, LogUnavailable, NoReadModel
 from hitl_events.projections.tables import Plain, Table
 
 COPY_ROWS_MIN = 16
@@ -125,7 +125,7 @@ def open_postgres(
     """The read model in that schema; made, and brought to this release's version, if `writable`.
 
     `LogUnavailable` for what is none, is of a newer release, or a server that does not serve;
-    `InvalidInput` for what is no URL of PostgreSQL.
+    `NoReadModel` where nothing is or an older one has to be folded anew, `InvalidInput` for what is no URL of PostgreSQL.
     """
     place = place_of(url)
     if not isinstance(place, PostgresPlace):
@@ -138,6 +138,8 @@ def open_postgres(
         if problem is None:
             undo.pop_all()
             return PostgresDatabase(connection, session)
+    if problem == schemas.NONE:
+        raise NoReadModel(session.place)
     raise LogUnavailable(f"expected a read model in {session.place}, found that {problem}")
 
 

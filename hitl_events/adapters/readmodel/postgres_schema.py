@@ -27,6 +27,7 @@ JOIN pg_namespace ON pg_namespace.oid = relnamespace
 WHERE nspname = %s AND relname IN ('migrations', 'places', 'counters')"""
 """Not by to_regclass: it asks a cache, which does not know what was made while we waited."""
 _OTHERS = "another program's tables stand there: name another with ?schema="
+NONE = "none of this version is there"
 
 _LOCK = "SELECT pg_advisory_xact_lock(%s::int, hashtext(%s))"
 
@@ -38,8 +39,7 @@ def prepared(connection: psycopg.Connection[Any], schema: str, *, writable: bool
     if version > len(known):
         return f"it has version {version}, newer than the known {len(known)}: upgrade hitl-events"
     if not writable:
-        is_known = version == len(known)
-        return None if is_known else "none of this version is there: run `hitl rebuild`"
+        return None if version == len(known) else NONE
     if version < len(known) and (problem := _migrate(connection, schema, known)):
         return problem
     for table in TABLES:

@@ -38,8 +38,8 @@ class PostgresTarget:
     def place(self) -> str:
         return self._session.place
 
-    def open(self) -> Database:
-        return open_postgres(self._url, schema=self._schema)
+    def open(self, *, writable: bool = True) -> Database:
+        return open_postgres(self._url, schema=self._schema, writable=writable)
 
     @contextmanager
     def folding(self) -> Generator[None]:

@@ -13,7 +13,7 @@ from hitl_events.adapters.readmodel.migrations import migrations
 from hitl_events.adapters.readmodel.upserts import upsert
 from hitl_events.adapters.sqlite.file import LogFile, connect
 from hitl_events.adapters.trouble import SQLITE_ERRORS, translated, unavailable
-from hitl_events.errors import HitlError, LogUnavailable
+from hitl_events.errors import HitlError, LogUnavailable, NoReadModel
 from hitl_events.projections.tables import Plain, Table
 
 APPLICATION_ID = 0x6869746D
@@ -59,10 +59,10 @@ class SqliteDatabase(LogFile):
 def open_sqlite(path: Path, *, writable: bool = True) -> SqliteDatabase:
     """The read model at that path; made, and brought to this release's version, if `writable`.
 
-    `LogUnavailable` for what is none, or is of a newer release.
+    `LogUnavailable` for what is none, or is of a newer release; `NoReadModel` where nothing is.
     """
     if not writable and not path.exists():
-        raise LogUnavailable(f"expected a read model in {path}, found none: run `hitl rebuild`")
+        raise NoReadModel(str(path))
     with opening(path) if writable else nullcontext():
         return _opened(path, writable=writable)
 

@@ -22,8 +22,8 @@ class SqliteTarget:
     def place(self) -> str:
         return str(self.path)
 
-    def open(self) -> Database:
-        return open_sqlite(self.path)
+    def open(self, *, writable: bool = True) -> Database:
+        return open_sqlite(self.path, writable=writable)
 
     def folding(self) -> AbstractContextManager[None]:
         return files.folding(self.path)

@@ -32,8 +32,8 @@ class Target(Protocol):
         """What it is, for messages; no password stands in it."""
         ...
 
-    def open(self) -> Database:
-        """The live one; made if it is not there."""
+    def open(self, *, writable: bool = True) -> Database:
+        """The live one; made if it is not there and is `writable`, else `NoReadModel`."""
         ...
 
     def folding(self) -> AbstractContextManager[None]:

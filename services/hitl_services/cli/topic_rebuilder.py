@@ -36,8 +36,12 @@ async def rebuilt(screen: Screen, cluster: KafkaSettings, target: Target) -> int
 def facing(
     screen: Screen, settings: Settings, cluster: KafkaSettings, target: Target
 ) -> Generator[tuple[AsyncIterator[tuple[RunId, Sequence[bytes]]], Database]]:
-    """The read model as it is now, and those events of the topic that it must have by now."""
-    with closing(target.open()) as database, database.snapshot():
+    """The read model as it is now, and those events of the topic that it must have by now.
+
+    `NoReadModel` where there is none: an empty one that is made here would say that there are no
+    runs.
+    """
+    with closing(target.open(writable=False)) as database, database.snapshot():
         places = Questions(database).places()  # before the topic is read: that has them all
         with folded(screen, settings, cluster, None) as store:
             yield _folded_so_far(store, places), database

@@ -11,7 +11,7 @@ from typing import Any
 from hitl_events.audit.checkpoint import Statement, missing as missing_from
 from hitl_events.audit.report import Problem, Problems, VerifyReport
 from hitl_events.domain.values import value
-from hitl_events.errors import CorruptLog, UnsoundCheckpoint
+from hitl_events.errors import CorruptLog, NoReadModel, UnsoundCheckpoint
 from hitl_services.cli.checkpoint_files import CheckpointFile
 from hitl_services.cli.export_files import FileShare
 from hitl_services.cli.log_share import LogShare, NamedRuns
@@ -108,7 +108,10 @@ def _read_model(screen: Screen, settings: Settings) -> tuple[Problem, ...]:
         return ()
     from hitl_services.cli.model_check import differences
 
-    return differences(screen, settings, target)
+    try:
+        return differences(screen, settings, target)
+    except NoReadModel:
+        return ()
 
 
 def _is_file(name: str) -> bool:
