@@ -232,7 +232,7 @@ class Fenced(HitlError):
 
 
 class NoReadModel(LogUnavailable):
-    """There is none at the place that is named, or none of this release. `hitl rebuild` folds it."""
+    """There is none of this release at the place that is named. `hitl rebuild` folds it."""
 
     def __init__(self, place: str) -> None:
         super().__init__(f"expected a read model in {place}, found none: run `hitl rebuild`")

@@ -114,7 +114,9 @@ async def test_other_settings_are_told_and_left(broker: Cluster, prefix: str) ->
     assert theirs.topic_configuration(f"{prefix}.checkpoints")["cleanup.policy"] == "delete"
 
 
-@pytest.mark.parametrize(("partitions", "replication"), [(0, None), (-1, None), (1, 99)])
+@pytest.mark.parametrize(
+    ("partitions", "replication"), [(0, None), (-1, None), (1, 99), (1, 2**31)]
+)
 async def test_impossible_numbers_are_told(
     broker: Cluster, prefix: str, partitions: int, replication: int | None
 ) -> None:

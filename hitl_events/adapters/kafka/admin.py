@@ -32,6 +32,8 @@ from hitl_events.errors import (
 )
 
 REPLICATION_DEFAULT = 3
+REPLICATION_MAX = 2**15 - 1
+"""What the protocol has room for."""
 CREATE_S = 30.0
 """12 partitions of 6 topics: 1-2 s on one node."""
 _LOOK_AGAIN_S = 0.1
@@ -98,6 +100,8 @@ class Admin(Opening):
         `replication`: without it as many copies as there are brokers, at most 3. `TopicDiffers`
         for a topic with another number of partitions.
         """
+        if replication is not None and not 0 < replication <= REPLICATION_MAX:
+            raise InvalidInput(f"expected 1 to {REPLICATION_MAX} copies, found {replication}")
         found = await self.counts(self._topics.all)
         of_runs = {name: found[name] for name in self._topics.of_runs if name in found}
         count = _agreed(of_runs, partitions)

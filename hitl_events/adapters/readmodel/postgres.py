@@ -125,7 +125,8 @@ def open_postgres(
     """The read model in that schema; made, and brought to this release's version, if `writable`.
 
     `LogUnavailable` for what is none, is of a newer release, or a server that does not serve;
-    `NoReadModel` where nothing is or an older one has to be folded anew, `InvalidInput` for what is no URL of PostgreSQL.
+    `NoReadModel` where nothing is, or an older one; `InvalidInput` for what is no URL of
+    PostgreSQL.
     """
     place = place_of(url)
     if not isinstance(place, PostgresPlace):
