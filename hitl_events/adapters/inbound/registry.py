@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import re
 from http.client import HTTPException
 from time import monotonic
 from typing import Any
@@ -16,6 +17,7 @@ from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 from urllib.request import Request
 
 from hitl_events.adapters.http_opener import http_opener
+from hitl_events.domain.values import is_unicode
 from hitl_events.errors import InvalidInput, RegistryUnavailable
 
 TIMEOUT_S = 5.0
@@ -89,7 +91,9 @@ def _parts(url: str) -> SplitResult:
     """`InvalidInput` for what is no URL of a server; it is not shown, as it may hold a password."""
     try:
         parts = urlsplit(url)
-        if parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0:
+        known = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+        asked = parts.netloc.rpartition("@")[2] + parts.path  # as it is sent in a request
+        if known and is_unicode(url) and re.fullmatch(r"[!-~]+", asked):
             return parts
     except ValueError:
         pass

@@ -103,7 +103,18 @@ async def test_credentials_are_sent_and_never_shown(place: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["", "registry:8081", "file:///etc/passwd", "http://", "http://[", "http://h:99999"]
+    "url",
+    [
+        "",
+        "registry:8081",
+        "file:///etc/passwd",
+        "http://",
+        "http://[",
+        "http://h:99999",
+        "http://h/a b",
+        "http://h/\u00e4",
+        "http://u:secret\udcff@h",
+    ],
 )
 def test_a_url_that_is_none_is_refused_at_start(url: str) -> None:
     """The message names the variable and not the value, which may hold a password."""
