@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
 import traceback
 from collections.abc import Generator
@@ -131,7 +132,12 @@ async def test_a_missing_right_is_told_at_start(
     ids=["events", "dead-letters", "group", "transactional-id"],
 )
 async def test_a_right_that_is_lost_is_told_by_the_writer(
-    secured: Cluster, prefix: str, index: int, operation: str, told: str
+    secured: Cluster,
+    prefix: str,
+    caplog: pytest.LogCaptureFixture,
+    index: int,
+    operation: str,
+    told: str,
 ) -> None:
     """A transaction without the right ends in time, in the same typed error, and is not there."""
     admin_settings = settings_of(secured, prefix)
@@ -153,6 +159,8 @@ async def test_a_right_that_is_lost_is_told_by_the_writer(
 
     async with started(admin_settings):
         assert secured.client().read(topics.events) == []
+    gc.collect()
+    assert "never retrieved" not in caplog.text
 
 
 async def test_reading_without_the_right_is_told(secured: Cluster, prefix: str) -> None:

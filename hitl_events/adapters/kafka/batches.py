@@ -45,6 +45,8 @@ class Batches:
                 future = await self._producer.send_batch(batch.builder, topic, partition=partition)
                 sent.append((batch, future))
             offsets = [0] * self._count
+            if sent:  # so that to cancel us cancels none of them: see `_forget`
+                await asyncio.wait([each for _, each in sent], return_when=asyncio.FIRST_EXCEPTION)
             for batch, future in sent:
                 batch.place_offsets((await future).offset, offsets)
         finally:
@@ -86,8 +88,8 @@ def _check_size(record: Outgoing) -> None:
 
 
 def _forget(future: asyncio.Future[Any]) -> None:
-    """Where one batch failed nobody asks for the others: their errors are no news to the loop."""
-    if future.done():
-        _ = future.cancelled() or future.exception()
-    else:
-        future.cancel()
+    """Where one batch failed nobody asks for the others: their errors are no news to the loop.
+
+    It shields one of the driver's, of which nobody would hear any more if this one were cancelled.
+    """
+    future.add_done_callback(lambda ended: ended.cancelled() or ended.exception())

@@ -67,6 +67,11 @@ def let_offsets_be(producer: Any) -> None:
         waiter.add_done_callback(_hear)
 
 
+def hear_how_it_ends(producer: Any) -> None:
+    """Of the transaction that was begun: the driver forgets a first error for a second one."""
+    producer._txn_manager._transaction_waiter.add_done_callback(_hear)  # noqa: SLF001 - see the module's docstring
+
+
 def hear_what_is_left(producer: Any) -> None:
     """When its sender ends amid requests, their errors are no news: it fails all of them itself.
 

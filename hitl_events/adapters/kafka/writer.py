@@ -14,7 +14,12 @@ from hitl_events.adapters.kafka.batches import Batches
 from hitl_events.adapters.kafka.bounded import START_S, STOP_S, TRANSACTION_S, Bounded
 from hitl_events.adapters.kafka.clients import new_producer
 from hitl_events.adapters.kafka.coordinator import ended_in_commit
-from hitl_events.adapters.kafka.dropping import drop_producer, hear_what_is_left, let_offsets_be
+from hitl_events.adapters.kafka.dropping import (
+    drop_producer,
+    hear_how_it_ends,
+    hear_what_is_left,
+    let_offsets_be,
+)
 from hitl_events.adapters.kafka.ends import Ends
 from hitl_events.adapters.kafka.metadata import know
 from hitl_events.adapters.kafka.records import Outgoing, Place
@@ -162,6 +167,7 @@ class TransactionalWriter:
         producer = self._producer
         self._commit_left = False
         await producer.begin_transaction()
+        hear_how_it_ends(producer)
         try:
             async with asyncio.TaskGroup() as group:
                 written = group.create_task(batches.written())
