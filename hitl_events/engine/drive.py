@@ -76,10 +76,13 @@ class Drive:
 
     def due(self, active: ActiveRun, until: datetime, now: datetime) -> list[StepStart]:
         """Fire what is due: gates whose time was over at `until`, then retries."""
-        for gate in list(active.run.pending.values()):
-            end = gate.paused.expires_at
-            if end is not None and until >= end + ARRIVALS_KNOWN_TO:
-                active.record(expire(gate), now, self._tools)
+        over = [
+            (end, gate.paused.seq, gate)
+            for gate in active.run.pending.values()
+            if (end := gate.paused.expires_at) is not None and until >= end + ARRIVALS_KNOWN_TO
+        ]
+        for _, _, gate in sorted(over):  # as somebody who was there would have seen them end
+            active.record(expire(gate), now, self._tools)
         return self._advance(active, now)
 
     def wake(self, active: ActiveRun, now: datetime) -> list[StepStart]:

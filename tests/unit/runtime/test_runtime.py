@@ -7,6 +7,8 @@ import pytest
 from pydantic import BaseModel, ConfigDict, Field
 
 from hitl_events import Decision, Retry, Run, current_step, recipe
+from hitl_events.domain.events import GateClosed
+from hitl_events.domain.values import RunId
 from hitl_events.errors import LogUnavailable
 from hitl_events.runtime.executor import THREADS_MAX
 from tests.unit.runtime.conftest import Place
@@ -180,6 +182,24 @@ async def test_a_timer_that_is_overdue_comes_before_the_answer(place: Place) -> 
         outcome = await runtime.run("timed", run_id="a")
 
     assert (outcome.status, outcome.artefact["result"]) == ("ok", "deny")
+
+
+async def test_gates_that_are_overdue_end_in_the_order_of_their_deadlines(place: Place) -> None:
+    """Nobody ran when they ended: they end as they would have if somebody had."""
+
+    @recipe("timed", version="1")
+    async def timed(run: Run, input: Any) -> Any:
+        await run.all(*(run.gate(f"{after}", expires_in=after) for after in (30, 10, 20)))
+
+    async with place.open(timed) as runtime:
+        await runtime.run("timed", run_id="a")
+    place.clock.advance(60)
+    async with place.open(timed) as runtime:
+        outcome = await runtime.run("timed", run_id="a")
+        events = await runtime.history(RunId("a"))
+
+    closed = [each.gate for each in events if isinstance(each, GateClosed)]
+    assert (outcome.status, closed) == ("error", ["10", "20", "30"])
 
 
 async def test_steps_that_block_run_in_threads(place: Place) -> None:
