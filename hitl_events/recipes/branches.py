@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Coroutine
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextvars import Context, copy_context
+from functools import partial
 from heapq import heappop, heappush
 from sys import get_asyncgen_hooks, set_asyncgen_hooks
 from types import CoroutineType
@@ -44,21 +44,10 @@ class Branch:
         watch.begin()
         try:
             for _ in range(_CLOSES_MAX):  # each ends what it awaits; a `finally` may await more
-                if self._is_over():
+                if _is_over(partial(self.context.run, self.body.close)):
                     return
         finally:
             _leave(watch)
-
-    def _is_over(self) -> bool:
-        try:
-            self.context.run(self.body.close)
-        except KeyboardInterrupt:
-            raise
-        except RuntimeError:  # as Python says that it awaits more
-            return False
-        except BaseException:  # noqa: BLE001, S110 - it is over, whatever its `finally` raises
-            pass
-        return True
 
 
 class Group:
@@ -314,8 +303,20 @@ def _leave(watch: Watch) -> None:
 
 def _end(generator: AsyncGenerator[Any, Any]) -> None:
     """An async generator that nobody holds any more; what its `finally` asks for is ignored."""
-    with suppress(Exception):  # it is over, whatever its `finally` raises; most often that it ended
-        generator.aclose().__await__().send(None)
+    _is_over(partial(generator.aclose().__await__().send, None))
+
+
+def _is_over(end: Callable[[], object]) -> bool:
+    """End a body of the user's; False if it awaits more."""
+    try:
+        end()
+    except KeyboardInterrupt:
+        raise
+    except RuntimeError:  # as Python says that it awaits more
+        return False
+    except BaseException:  # noqa: BLE001, S110 - it is over, whatever its `finally` raises
+        pass
+    return True
 
 
 def _is_doomed(branch: Branch) -> bool:

@@ -2,7 +2,6 @@
 
 import sqlite3
 from contextlib import closing
-from typing import Any
 
 import pytest
 
@@ -27,19 +26,13 @@ def test_an_error_of_sqlite_names_the_temporary_file() -> None:
         list(tables.rows("SELECT n FROM other"))
 
 
-def test_tables_that_cannot_be_made_leave_nothing_open(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tables_that_cannot_be_made_leave_nothing_open(
+    connections: list[sqlite3.Connection],
+) -> None:
     """A full disk at the very beginning, say."""
-    made: list[sqlite3.Connection] = []
-    connect = sqlite3.connect
-
-    def kept(*given: Any, **named: Any) -> sqlite3.Connection:
-        made.append(connect(*given, **named))
-        return made[-1]
-
-    monkeypatch.setattr(sqlite3, "connect", kept)
     with pytest.raises(LogUnavailable):
         TemporaryTables("CREATE NOTHING")
 
-    (connection,) = made
+    (connection,) = connections
     with pytest.raises(sqlite3.ProgrammingError, match="closed"):
         connection.execute("SELECT 1")

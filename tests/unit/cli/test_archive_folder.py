@@ -2,7 +2,6 @@
 
 import sqlite3
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -12,17 +11,9 @@ from hitl_services.cli.archive_folder import ArchiveFolder
 
 @pytest.mark.parametrize("name", ["file", "file/below"])
 def test_a_folder_that_cannot_be_made_leaves_nothing_open(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+    tmp_path: Path, connections: list[sqlite3.Connection], name: str
 ) -> None:
     """The temporary database of an archive that is refused is closed with it."""
-    made: list[sqlite3.Connection] = []
-    connect = sqlite3.connect
-
-    def kept(*given: Any, **named: Any) -> sqlite3.Connection:
-        made.append(connect(*given, **named))
-        return made[-1]
-
-    monkeypatch.setattr(sqlite3, "connect", kept)
     (tmp_path / "file").write_text("")
 
     with (
@@ -31,6 +22,6 @@ def test_a_folder_that_cannot_be_made_leaves_nothing_open(
     ):
         pass
 
-    (connection,) = made
+    (connection,) = connections
     with pytest.raises(sqlite3.ProgrammingError, match="closed"):
         connection.execute("SELECT 1")

@@ -8,6 +8,7 @@ from typing import Any
 
 from hitl_events import Run, recipe
 from hitl_events.testing import given
+from tests.unit.turns import loop_has_come_round
 from tests.unit.world import World
 
 
@@ -50,9 +51,9 @@ async def test_a_run_that_is_put_aside_leaves_nothing_to_the_loop() -> None:
     given(lends).started().completed("lend", "a key").paused("g")
     given(repeats).started().decided("approve").paused("round")
 
-    for _ in range(3):  # a task that ends the generator would begin, then end, then be missed
-        gc.collect()
-        await asyncio.sleep(0)
+    gc.collect()
+    await loop_has_come_round()
+    gc.collect()  # a task that ended a generator would be complained of now
     await loop.shutdown_asyncgens()
 
     assert said == []
@@ -75,7 +76,7 @@ async def test_a_generator_that_is_left_ends_at_once_and_asks_for_nothing() -> N
     world.start("r")
     world.decide(gate="round")
     world.replayed().close()
-    await asyncio.sleep(0)
+    await loop_has_come_round()
 
     assert seen == [["rounds", "after"]] * 2
     assert world.decide(gate="last").status == "ok"

@@ -146,9 +146,11 @@ async def test_what_has_not_begun_never_will(work: Work) -> None:
 
 async def test_a_closed_bench_cancels_what_runs(work: Work) -> None:
     """Nobody hears of it any more."""
+    before = asyncio.all_tasks()
     await work.begin()
+    begun = asyncio.all_tasks() - before
     work.bench.close()
-    for _ in range(5):
-        await asyncio.sleep(0)
+    await asyncio.wait(begun, timeout=10)
 
+    assert [task.done() for task in begun] == [True]
     assert (work.heard, work.alone, work.bench.is_idle) == ([], [], True)

@@ -18,16 +18,19 @@ class Held:
     def __init__(self) -> None:
         self.begun: list[str] = []
         self.go = asyncio.Event()
+        self._came = asyncio.Event()
 
     async def step(self, name: str) -> str:
         self.begun.append(name)
+        self._came.set()
         await self.go.wait()
         return name
 
     async def has_begun(self, times: int) -> None:
         async with asyncio.timeout(20):
             while len(self.begun) < times:
-                await asyncio.sleep(0)
+                self._came.clear()
+                await self._came.wait()
 
 
 def two_steps(held: Held) -> Any:

@@ -12,6 +12,7 @@ from hitl_events.engine.inputs import StepReport, StepStart
 from hitl_events.runtime import executor as module
 from hitl_events.runtime.executor import Executor
 from hitl_events.testing import ManualClock
+from tests.unit.turns import loop_has_come_round
 from tests.unit.world import World
 
 WHO: ContextVar[str] = ContextVar("who", default="nobody")
@@ -193,12 +194,18 @@ async def test_arguments_that_do_not_fit_fail_the_step(steps: Steps) -> None:
 
 async def test_closing_does_not_wait_for_threads(steps: Steps) -> None:
     """A function that hangs in its thread holds up nobody's end."""
-    go = threading.Event()
-    task = asyncio.create_task(steps.executor.run(steps.start(go.wait, name="hang"), 0.0))
-    await asyncio.sleep(0)
-    steps.executor.close()
-    go.set()
+    go, began = threading.Event(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def hang() -> None:
+        loop.call_soon_threadsafe(began.set)
+        go.wait(20)
+
     async with asyncio.timeout(20):
+        task = asyncio.create_task(steps.executor.run(steps.start(hang), 0.0))
+        await began.wait()
+        steps.executor.close()
+        go.set()
         await asyncio.wait([task])
 
 
@@ -232,7 +239,7 @@ async def test_what_waits_for_a_thread_begins_no_more_once_it_was_let_go(
         queued = group.create_task(
             steps.executor.run(steps.start(lambda: ran.append(""), name="s"), 0.0)
         )
-        await asyncio.sleep(0)
+        await loop_has_come_round()
         assert [key[1] for _, key in steps.executor.begun] == ["first"]
         steps.executor.let_go()
 
