@@ -8,15 +8,14 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-import re
 from http.client import HTTPException
 from time import monotonic
 from typing import Any
 from urllib.error import HTTPError
-from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
+from urllib.parse import SplitResult, unquote, urlunsplit
 from urllib.request import Request
 
-from hitl_events.adapters.http_opener import http_opener
+from hitl_events.adapters.http_opener import http_opener, http_place
 from hitl_events.domain.values import is_unicode
 from hitl_events.errors import InvalidInput, RegistryUnavailable
 
@@ -89,12 +88,7 @@ class HttpRegistry:
 
 def _parts(url: str) -> SplitResult:
     """`InvalidInput` for what is no URL of a server; it is not shown, as it may hold a password."""
-    try:
-        parts = urlsplit(url)
-        known = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
-        asked = parts.netloc.rpartition("@")[2] + parts.path  # as it is sent in a request
-        if known and is_unicode(url) and re.fullmatch(r"[!-~]+", asked):
-            return parts
-    except ValueError:
-        pass
+    parts = http_place(url)
+    if parts is not None and is_unicode(url):
+        return parts
     raise InvalidInput("expected http://HOST:PORT as HITL_SCHEMA_REGISTRY, found another")

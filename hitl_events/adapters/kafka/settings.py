@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable
 from dataclasses import field
 from typing import Literal, Self, TypeAlias, cast, get_args
-from urllib.parse import urlsplit
 
+from hitl_events.adapters.http_opener import http_place
 from hitl_events.adapters.kafka.secret import Secret
 from hitl_events.domain.values import is_unicode, value
 from hitl_events.errors import InvalidInput
@@ -22,7 +22,7 @@ PREFIX_CHARS_MAX = 200
 
 _ADDRESS = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):([0-9]{1,5})")
 _PREFIX = re.compile(rf"[A-Za-z0-9._-]{{1,{PREFIX_CHARS_MAX}}}")
-_UNSENT = re.compile(r"[\x00-\x20\x7f]")
+_SENT = re.compile(r"[!-~]+")
 _NAME_CHARS_MAX = 249
 
 
@@ -156,12 +156,8 @@ def _check_sasl(sasl: Sasl | None) -> None:
 
 def _is_place(url: str) -> bool:
     """Whether one can be asked there. A user in the URL would be taken for a part of the host."""
-    try:
-        parts = urlsplit(url)
-        known = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
-    except ValueError:
-        return False
-    return bool(known) and "@" not in parts.netloc and url.isascii() and not _UNSENT.search(url)
+    parts = http_place(url)
+    return parts is not None and "@" not in parts.netloc and bool(_SENT.fullmatch(url))
 
 
 def _sasl(look: Look) -> Sasl | None:
