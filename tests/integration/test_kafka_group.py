@@ -1,10 +1,16 @@
 """A group on a real broker: what it feeds, and how far it says to be behind."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+import pytest
 
 from hitl_events.adapters.kafka.group import Group
 from hitl_events.adapters.kafka.records import Stored
+from hitl_events.adapters.kafka.settings import KafkaSettings
+from hitl_events.errors import LogUnavailable
 from tests.integration.kafka_made import made, settings_of
 from tests.kafka.cluster import Cluster
 from tests.kafka.records import Outgoing
@@ -77,3 +83,68 @@ async def test_the_lag_counts_what_is_not_read_while_a_partition_is_full(
         await group.stop()
 
     assert full.records == 1
+
+
+class Nobody:
+    """Feeds nothing; `gained` is set once there is a partition."""
+
+    def __init__(self) -> None:
+        self.gained = asyncio.Event()
+
+    async def assigned(self, partitions: frozenset[int]) -> None:
+        """They are ours."""
+        if partitions:
+            self.gained.set()
+
+    async def revoked(self, partitions: frozenset[int]) -> None:
+        """They go."""
+
+
+@asynccontextmanager
+async def _member(settings: KafkaSettings, topics: Sequence[str]) -> AsyncGenerator[Group, None]:
+    """A group's member that has its partitions, and reads."""
+    nobody = Nobody()
+    group = Group(settings, nobody, topics)
+    await group.start()
+    try:
+        pump = asyncio.create_task(group.pump())
+        async with asyncio.timeout(60):
+            await nobody.gained.wait()
+        yield group
+        pump.cancel()
+        await asyncio.wait([pump])
+    finally:
+        await group.stop()
+
+
+async def test_who_confirms_that_a_partition_is_theirs_moves_no_offset(
+    broker: Cluster, prefix: str
+) -> None:
+    """Where offsets were deleted they stay so: from where to go on is known from elsewhere."""
+    settings = settings_of(broker, prefix)
+    topics = await made(settings, 1)
+    async with _member(settings, topics.inbound) as group, asyncio.timeout(60):
+        await group.confirm(0)
+
+        assert await group.committed(0) == dict.fromkeys(topics.inbound)
+
+
+async def test_who_was_replaced_can_not_confirm(broker: Cluster, prefix: str) -> None:
+    """The one that came under the same instance id has its partitions now."""
+    settings = replace(settings_of(broker, prefix), group_instance_id="a")
+    topics = await made(settings, 1)
+    async with _member(settings, topics.inbound) as old, _member(settings, topics.inbound):
+        async with asyncio.timeout(60):
+            with pytest.raises(LogUnavailable, match="confirm the membership"):
+                await old.confirm(0)
+
+
+async def test_a_partition_of_somebody_else_can_not_be_confirmed(
+    broker: Cluster, prefix: str
+) -> None:
+    """To be a member is not enough."""
+    settings = settings_of(broker, prefix)
+    topics = await made(settings, 1)
+    async with _member(settings, topics.inbound) as group, asyncio.timeout(60):
+        with pytest.raises(LogUnavailable, match="given it to another"):
+            await group.confirm(1)

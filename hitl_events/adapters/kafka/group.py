@@ -20,6 +20,7 @@ from hitl_events.adapters.kafka.clients import connection
 from hitl_events.adapters.kafka.committed import committed_offsets
 from hitl_events.adapters.kafka.dropping import drop_consumer
 from hitl_events.adapters.kafka.headers import headers_of, take_any_header
+from hitl_events.adapters.kafka.membership import prove_membership
 from hitl_events.adapters.kafka.records import Place, Stored
 from hitl_events.adapters.kafka.settings import KafkaSettings
 from hitl_events.adapters.kafka.trouble import Doing
@@ -256,18 +257,17 @@ class Group:
         }
 
     async def confirm(self, partition: int) -> None:
-        """Prove to be a member of now: the group takes a commit from no other.
+        """Make sure that the group knows us now, and has given us the partition; nothing moves.
 
-        What is committed is what was, so nothing moves. `LogUnavailable` where the partition is not
-        ours, or the group can not be asked.
+        `LogUnavailable` where the partition is not ours, or the group can not be asked.
         """
-        held = await self.committed(partition)
-        spans = await self.spans(partition)
-        offsets = {
-            place: offset if (offset := held[place.topic]) is not None else spans[place.topic].start
-            for place in self._places(partition)
-        }
-        await self._call(self._consumer.commit(offsets), "confirm the membership")
+        coordinator = self._consumer._coordinator  # noqa: SLF001 - the consumer can not ask for that alone
+        await self._call(prove_membership(coordinator), "confirm the membership")
+        if not set(self._places(partition)) <= self._consumer.assignment():
+            raise LogUnavailable(
+                f"expected to serve partition {partition}, found that the group {self._name} "
+                f"has given it to another member"
+            )
 
     async def _call(self, call: Awaitable[_T], what: str, *, within_s: float = CALL_S) -> _T:
         doing = Doing(what=what, about=self._name, operation="READ")
