@@ -21,6 +21,9 @@ VERDICTS_MAX = 100
 EXPIRES_IN_MAX = timedelta(days=36_500)
 """A century: a time beyond it is a mistake, and beyond year 9999 none at all."""
 
+_ANYTHING = b"{}"
+"""The JSON schema that all data fits."""
+
 PAUSE_KINDS = ("human", "external", "system", "schedule")
 
 _OPTIONS_CACHED = 256
@@ -176,7 +179,7 @@ class GateOptions:
             raise RecipeError("expected expires_in with on_expiry, found on_expiry alone")
         self.verdicts = tuple(verdicts)
         self.data = data
-        self.data_schema = None if data is None else values.json_schema(data)
+        self.data_schema = None if data is None else values.json_schema(data) or _ANYTHING
         self.pause_kind = kind
         self.on_expiry = on_expiry
         self.expires_in = None if expires_in is None else _wait_of(expires_in)

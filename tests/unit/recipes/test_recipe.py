@@ -112,3 +112,16 @@ def test_an_input_type_that_can_not_be_is_told_when_it_is_registered() -> None:
 
     with pytest.raises(RecipeError, match="Socket"):
         World(body)
+
+
+def test_a_gate_for_any_data_takes_all_of_it() -> None:
+    """`data=Any` is no gate without data: that one refuses what it can not check."""
+
+    @recipe("r", version="1")
+    async def body(run: Run, input: Any) -> Any:
+        return (await run.gate("g", data=Any)).data
+
+    world = World(body)
+    world.start("r")
+
+    assert world.decide(data={"x": [1]}).artefact["result"] == {"x": [1]}
