@@ -81,9 +81,12 @@ class Drive:
             for gate in active.run.pending.values()
             if (end := gate.paused.expires_at) is not None and until >= end + ARRIVALS_KNOWN_TO
         ]
-        for _, _, gate in sorted(over):  # as somebody who was there would have seen them end
-            active.record(expire(gate), now, self._tools)
-        return self._advance(active, now)
+        starts: list[StepStart] = []
+        for _, seq, gate in sorted(over):  # as somebody who was there would have seen them end
+            if seq in active.run.pending:  # what the end of another caused may have closed it
+                active.record(expire(gate), now, self._tools)
+                starts += self._advance(active, now)
+        return starts + self._advance(active, now)
 
     def wake(self, active: ActiveRun, now: datetime) -> list[StepStart]:
         """Take a run up again; a blocked one goes on if what stood in its way is mended."""

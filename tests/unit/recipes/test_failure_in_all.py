@@ -80,6 +80,26 @@ def test_the_gates_beside_are_withdrawn() -> None:
     assert world.ask(world.deciding(token=token)).reason == "superseded"
 
 
+def test_a_gate_whose_time_is_over_as_well_is_withdrawn() -> None:
+    """Nobody ran when two gates ended: the end of the first closes the other, as it would have."""
+
+    @recipe("r", version="1")
+    async def body(run: Run, input: Any) -> Any:
+        later = run.gate("later", expires_in=20, on_expiry="approve")
+        await run.all(later, run.gate("sooner", expires_in=10))
+
+    world = World(body)
+    world.start("r")
+    world.wait(60)
+
+    assert world.story()[3:] == [
+        "GateClosed sooner expired",
+        "GateClosed later withdrawn",
+        "RunFailed gate.expired",
+    ]
+    world.replayed()
+
+
 def test_a_gate_that_was_asked_for_in_the_same_turn_is_withdrawn_too() -> None:
     """A branch that fails at once leaves no gate of its siblings open."""
 
