@@ -302,3 +302,15 @@ class RecipeSpins(BaseException):
     Not an `Exception`, so that a recipe's `except Exception` does not swallow it. Never leaves the
     library: the run is blocked with `recipe.stuck`.
     """
+
+
+class ForeignTask(BaseException):
+    """Raised in a recipe that wants a task of the event loop: it would run outside of the history.
+
+    Not an `Exception`, as above. Never leaves the library: the run is blocked with
+    `recipe.foreign_await`. `found` says what it wanted.
+    """
+
+    def __init__(self, found: str) -> None:
+        self.found = found
+        super().__init__(found)

@@ -8,10 +8,10 @@ from functools import partial
 from heapq import heappop, heappush
 from sys import get_asyncgen_hooks, set_asyncgen_hooks
 from types import CoroutineType
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, cast
 
 from hitl_events.domain.requests import EVENTS_PER_RUN_MAX
-from hitl_events.errors import RecipeError, RecipeSpins, RecipeStopped
+from hitl_events.errors import ForeignTask, RecipeError, RecipeSpins, RecipeStopped
 from hitl_events.ports import Watch
 from hitl_events.recipes.calls import AllCall, Call, GateCall, Signal, StepCall
 
@@ -184,6 +184,7 @@ class Branches:
             except KeyboardInterrupt:
                 raise
             except BaseException as raised:  # noqa: BLE001 - whatever the user's recipe raises
+                _check_tasks(raised)
                 self._ended(branch, None, _as_error(raised))
                 return
             self._check_awaited(branch)
@@ -202,7 +203,9 @@ class Branches:
                     self._signals.setdefault(asked, []).append(branch)
                     return
             else:
-                self._foreign(branch, asked)
+                branch.close(self._watch)
+                found = f"{type(asked).__module__}.{type(asked).__qualname__}"
+                raise _foreign(found)
 
     def _send(self, branch: Branch, result: Any, error: Exception | None) -> Any:
         self.forgotten.clear()  # of a branch that was ended from outside
@@ -244,15 +247,6 @@ class Branches:
         message = f"expected every step and gate to be awaited, found {found} that was not"
         raise RecipeStopped("recipe.not_awaited", f"{message}: write `await` before it")
 
-    def _foreign(self, branch: Branch, asked: Any) -> None:
-        what = f"{type(asked).__module__}.{type(asked).__qualname__}"
-        branch.close(self._watch)
-        message = (
-            f"expected the recipe to await run.step, run.gate or run.all, found {what}: "
-            "I/O belongs in a step"
-        )
-        raise RecipeStopped("recipe.foreign_await", message)
-
     def set(self, signal: Signal) -> None:
         """Let the branches that wait for a signal go on, in position order."""
         signal.is_set = True
@@ -292,6 +286,24 @@ class Branches:
             for branch in below:
                 branch.close(self._watch)
                 self._child_over(branch)
+
+
+def _foreign(found: str) -> RecipeStopped:
+    message = (
+        f"expected the recipe to await run.step, run.gate or run.all, found {found}: "
+        "I/O belongs in a step"
+    )
+    return RecipeStopped("recipe.foreign_await", message)
+
+
+def _check_tasks(raised: BaseException) -> None:
+    """`RecipeStopped` for a recipe that wanted a task; a `TaskGroup` says so in a group."""
+    if isinstance(raised, ForeignTask):
+        raise _foreign(raised.found) from None
+    if isinstance(raised, BaseExceptionGroup):
+        inside: tuple[BaseException, ...] = cast("Any", raised).exceptions
+        for each in inside:
+            _check_tasks(each)
 
 
 def _leave(watch: Watch) -> None:

@@ -126,6 +126,7 @@ def _first(code: str) -> Callable[[Console], None]:
         (_first("while True: pass"), "stuck"),
         (_first("raise SystemExit(0)"), "diverged"),
         (_first("await __import__('asyncio').sleep(1)"), "foreign_await"),
+        (_first("async with __import__('asyncio').timeout(9): pass"), "foreign_await"),
     ],
 )
 @pytest.mark.parametrize("jobs", ["1", "2"])

@@ -16,6 +16,7 @@ from hitl_events.domain.values import RunId
 from hitl_events.errors import HitlError
 from hitl_events.recipes.book import Book
 from hitl_events.recipes.endings import message_of
+from hitl_events.runtime.foreign import outside_of_tasks
 from hitl_events.runtime.watchdog import Watchdog
 from hitl_services.modules import load_recipes
 
@@ -75,7 +76,8 @@ class _One:
             if stuck >= STUCK_MAX:
                 return untried(started, len(events), stuck)
         try:
-            found = replay_run(events, self._book, self._watch, strict=self._strict)
+            with outside_of_tasks():
+                found = replay_run(events, self._book, self._watch, strict=self._strict)
         except HitlError:
             raise  # the log is at fault, not the code
         except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever the user's types raise

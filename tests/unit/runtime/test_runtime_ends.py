@@ -3,6 +3,8 @@
 import asyncio
 import gc
 import threading
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -126,20 +128,54 @@ async def test_changed_arguments_block_under_strict_diagnostics(
     assert outcome.artefact["result"] == (None if strict else "approve")
 
 
-async def test_a_recipe_has_no_hand_on_the_runners_task(place: Place) -> None:
-    """`asyncio.timeout` and `current_task` in a recipe fail that recipe, nothing else."""
+async def _limit(run: Run) -> Any:
+    async with asyncio.timeout(0.001):
+        return await run.gate("g")
 
-    @recipe("hand", version="1")
-    async def hand(run: Run, input: Any) -> Any:
-        async with asyncio.timeout(0.001):
-            await run.gate("g")
 
-    async with place.open(hand, gated) as runtime:
-        outcome = await runtime.run("hand")
+async def _group(run: Run) -> Any:
+    async with asyncio.TaskGroup() as group:
+        group.create_task(_ask(run))
+
+
+async def _leave(run: Run) -> Any:
+    asking = asyncio.create_task(_ask(run))
+    await run.step(len, "paid", name="pay")
+    return asking.done()
+
+
+async def _swallow(run: Run) -> Any:
+    with suppress(Exception):
+        return await asyncio.gather(run.gate("g"), run.gate("h"))
+
+
+async def _ask(run: Run) -> Any:
+    return await run.gate("g")
+
+
+async def _cancel(run: Run) -> Any:
+    task = asyncio.current_task()
+    return task is None or task.cancel()
+
+
+@pytest.mark.parametrize("wrong", [_limit, _group, _leave, _swallow, _cancel])
+async def test_a_recipe_has_no_hand_on_tasks(
+    place: Place, wrong: Callable[[Run], Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    """What makes tasks or uses the current one is told so before anything follows it."""
+
+    @recipe("wrong", version="1")
+    async def body(run: Run, input: Any) -> Any:
+        return await wrong(run)
+
+    async with place.open(body, gated) as runtime:
+        outcome = await runtime.run("wrong")
         other = await runtime.run("r")
+    gc.collect()
 
-    assert outcome.diagnostics[0].code == "recipe.failed"
-    assert other.status == "paused"
+    assert [one.kind for one in outcome.trace] == ["run.start", "run.blocked"]
+    assert outcome.diagnostics[0].code == "recipe.foreign_await"
+    assert (other.status, caplog.records) == ("paused", [])
 
 
 async def test_an_error_in_the_users_block_is_that_error(place: Place) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from hitl_events.errors import ForeignTask
 from hitl_events.runtime.foreign import outside_of_tasks
 from hitl_events.runtime.tasks import Tasks
 
@@ -136,10 +137,17 @@ async def test_an_exception_sent_into_a_job_is_the_jobs() -> None:
 
 
 async def test_outside_of_tasks_there_is_none() -> None:
-    """Inside the block there is no current task, after it the old one, also after an error."""
+    """Inside the block there is no task to use or to make, after it all is as before."""
     task = asyncio.current_task()
-    with pytest.raises(KeyError), outside_of_tasks():
-        assert asyncio.current_task() is None
-        raise KeyError
+    with pytest.raises(ForeignTask, match="current task"), outside_of_tasks():
+        async with asyncio.timeout(1):
+            pass
+    with pytest.raises(ForeignTask, match="a task for"), outside_of_tasks():
+        await asyncio.gather(_made())
 
     assert asyncio.current_task() is task
+    assert await asyncio.create_task(_made()) == "made"
+
+
+async def _made() -> str:
+    return "made"
