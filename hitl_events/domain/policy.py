@@ -3,15 +3,30 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime, time
 from fractions import Fraction
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
+from uuid import UUID
 
 from hitl_events.domain import canonical
 from hitl_events.domain.events import GatePaused
 
 _SCHEMAS_CACHED = 256
+_FORMATTED = re.compile(rb'"format":"(date|time|date-time|uuid)"')
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text.upper())
+
+
+_FORMATS: dict[str, Callable[[str], object]] = {
+    "date-time": _time,
+    "date": _time,
+    "time": lambda text: time.fromisoformat(text.upper()),
+    "uuid": UUID,
+}
 
 
 def data_problem(paused: GatePaused, data: bytes | None) -> str | None:
@@ -20,7 +35,22 @@ def data_problem(paused: GatePaused, data: bytes | None) -> str | None:
         return None
     if paused.data_schema is None:
         return "expected no data, as the gate has no schema for it, found some"
-    error = next(iter(_validator(paused.data_schema).iter_errors(canonical.loads(data))), None)
+    return _first_problem(_validator(paused.data_schema), data)
+
+
+def format_problem(paused: GatePaused, data: bytes) -> str | None:
+    """Why a time, a date or an id in the data can be none, where no code is there to judge it.
+
+    Recorded, it would stop the run for ever. Where there is code its type judges: it may take more.
+    """
+    schema = paused.data_schema
+    if schema is None or not _FORMATTED.search(schema):
+        return None
+    return _first_problem(_format_validator(schema), data)
+
+
+def _first_problem(validator: Any, data: bytes) -> str | None:
+    error = next(iter(validator.iter_errors(canonical.loads(data))), None)
     return (
         None
         if error is None
@@ -69,6 +99,23 @@ def _validator(schema: bytes) -> Any:
     }
     untyped: Any = validators
     return untyped.extend(Draft202012Validator, keywords)(canonical.loads(schema))
+
+
+@lru_cache(_SCHEMAS_CACHED)
+def _format_validator(schema: bytes) -> Any:
+    from jsonschema import FormatChecker  # noqa: PLC0415 - as above
+
+    checker: Any = FormatChecker(formats=())
+    for name, read in _FORMATS.items():
+        checker.checks(name, raises=ValueError)(partial(_can_be, read))
+    return _validator(schema).evolve(format_checker=checker)
+
+
+def _can_be(read: Callable[[str], object], held: object) -> bool:
+    """Raises `ValueError` for a text that is nothing of the kind."""
+    if isinstance(held, str) and not held.strip().lstrip("+-").replace(".", "", 1).isdecimal():
+        read(held.strip())  # seconds since 1970 are a time too
+    return True
 
 
 def _is_known(pattern: str) -> bool:

@@ -15,6 +15,7 @@ from hitl_events.domain.events import (
     RunCancelled,
     RunUnblocked,
 )
+from hitl_events.domain.policy import format_problem
 from hitl_events.domain.reconcile import ABANDON, DID_NOT_HAPPEN, HAPPENED
 from hitl_events.domain.references import BLOB_MISSING, stopped_without
 from hitl_events.domain.requests import (
@@ -140,7 +141,8 @@ class Drive:
             return None
         driver = self._checking(active)
         if driver is None:  # the recorded schema judges data, and nothing an output
-            return self._unchecked(active, about) if about else None
+            held = data or b"null"
+            return self._unchecked(active, about) if about else format_problem(gate.paused, held)
         if about is not None:
             return self._steps.output_problem(active, about, data)
         paused = gate.paused

@@ -1,8 +1,11 @@
 """The engine: what a run that is not in memory, a short-lived owner and the clock do."""
 
+from datetime import date, datetime, time
 from typing import Any
+from uuid import UUID
 
 import pytest
+from pydantic import BaseModel
 
 from hitl_events import Run, recipe
 from hitl_events.domain.values import RunId
@@ -181,6 +184,42 @@ def test_a_decision_on_data_is_checked_by_the_recipes_own_type() -> None:
     answer = world.ask(world.deciding(data={"n": 3}))
     assert (answer.reason, "odd" in answer.message) == ("invalid_data", True)
     assert world.decide(data={"n": 4}).artefact["result"] == 4
+
+
+class Slot(BaseModel):
+    when: datetime | None = None
+    day: date | None = None
+    at: time | None = None
+    place: UUID | None = None
+
+
+@pytest.mark.parametrize(
+    ("data", "fits"),
+    [
+        ({"when": "tomorrow"}, False),
+        ({"day": "2026-02-30"}, False),
+        ({"at": "noon"}, False),
+        ({"place": "here"}, False),
+        ({"when": "2026-02-03t04:05:06.7z", "day": "2026-02-03", "at": "04:05"}, True),
+        ({"when": "1770000000.5", "day": "2026-02-03T00:00:00", "place": "0" * 32}, True),
+    ],
+)
+def test_what_can_be_no_time_or_id_is_refused_without_the_code_too(data: Any, fits: bool) -> None:
+    """It could never be rebuilt: the run would be stopped for ever."""
+
+    @recipe("typed", version="1")
+    async def typed(run: Run, input: Any) -> Any:
+        return await run.gate("g", data=Slot)
+
+    world = World(typed)
+    world.start("typed")
+    world.restart(gated)
+    answer = world.ask(world.deciding(data=data))
+    world.restart(typed)
+    world.unblock()
+
+    assert answer.reason == (None if fits else "invalid_data")
+    assert world.outcome().status == ("ok" if fits else "paused")
 
 
 def test_a_decision_reaches_the_recipe_of_a_run_that_was_not_in_memory() -> None:
