@@ -68,13 +68,21 @@ class CorruptLog(HitlError):
     `place` is topic, partition and offset of the record, where it is known to stand in a topic.
     """
 
+    advice = "run `hitl verify` to see all of it"
+
     def __init__(
         self, where: str, problem: str, *, place: tuple[str, int, int] | None = None
     ) -> None:
         self.place = place
         self.where = where
         self.problem = problem
-        super().__init__(f"{where}: {problem}; run `hitl verify` to see all of it")
+        super().__init__(f"{where}: {problem}; {self.advice}")
+
+
+class DamagedReadModel(CorruptLog):
+    """The read model holds what no fold writes, or its file is damaged: the log is not touched."""
+
+    advice = "run `hitl rebuild`, which folds it anew"
 
 
 class UnsoundCheckpoint(HitlError):

@@ -9,6 +9,7 @@ from contextlib import ExitStack, closing
 
 from hitl_events.adapters.avro import AvroCodec
 from hitl_events.adapters.readmodel.database import Database
+from hitl_events.adapters.readmodel.held import PLACES, octets
 from hitl_events.adapters.readmodel.model import ReadModel
 from hitl_events.adapters.readmodel.targets import Target
 from hitl_events.adapters.sqlite import SqliteLog
@@ -56,5 +57,5 @@ async def _is_current(log: SqliteLog, database: Database) -> bool:
         return False
     _, last_offset, value = found[0]
     async for piece in log.read(last_offset):
-        return piece[0].value == bytes(value)
+        return piece[0].value == octets(value, PLACES)
     return False

@@ -111,6 +111,8 @@ def test_a_read_model_that_does_not_know_how_far_it_is_answers_nothing(
         ("UPDATE gates SET seq = 1 WHERE run_id = 'r-3'", "pending"),
         ("UPDATE runs SET status = 'odd' WHERE run_id = 'r-3'", "runs"),
         ("UPDATE runs SET started_us = 9000000000000000000 WHERE run_id = 'r-3'", "runs"),
+        ("UPDATE runs SET recipe = x'00' WHERE run_id = 'r-3'", "runs"),
+        ("UPDATE events SET value = 'text' WHERE run_id = 'r-3' AND seq = 3", "pending"),
     ],
 )
 def test_a_damaged_row_is_told_as_such(console: Console, change: str, asked: str) -> None:
@@ -121,10 +123,58 @@ def test_a_damaged_row_is_told_as_such(console: Console, change: str, asked: str
     connection.close()
     said = console.hitl(asked, "--json")
 
-    assert (said.code, "run 'r-3' in the read model" in said.err) == (5, True)
+    assert (said.code, "in the read model: expected rows that events give" in said.err) == (5, True)
+    assert "verify" not in said.err
     assert "`hitl rebuild`" in said.err
     console.json("rebuild")
     assert console.hitl(asked).code == 0
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE gates SET run_id = CAST(run_id AS BLOB) WHERE run_id = 'r-3'",
+        "UPDATE counters SET label = CAST(label AS BLOB) WHERE name = 'runs'",
+        "UPDATE places SET next_offset = CAST(next_offset AS BLOB)",
+        "UPDATE places SET last_offset = CAST(last_offset AS BLOB)",
+        "UPDATE events SET value = 'text'",
+        "UPDATE gates SET gate = CAST(x'ff' AS TEXT) WHERE run_id = 'r-3'",
+    ],
+)
+def test_what_no_column_of_ours_holds_is_a_difference(console: Console, change: str) -> None:
+    """Bytes where a text or a number stands, text that is none: checks end with 4, no defect."""
+    console.json("rebuild")
+    with sqlite3.connect(console.data / "read-model.db") as connection:
+        connection.execute(change)
+    connection.close()
+
+    for check in (("verify", "--json"), ("rebuild", "--check", "--json")):
+        said = console.hitl(*check)
+        assert (said.code, len(said.json["errors"]) > 0) == (4, True)
+    console.json("rebuild")
+    assert console.hitl("verify").code == 0
+
+
+def test_an_index_that_leaves_a_row_out_is_found(console: Console) -> None:
+    """`pending` goes by it and would not list the gate, though the row of it is what it must be."""
+    console.json("rebuild")
+    with sqlite3.connect(console.data / "read-model.db") as connection:
+        ((spelt,),) = connection.execute(
+            "SELECT sql FROM sqlite_schema WHERE name = 'gates_open'"
+        ).fetchall()
+        connection.execute("DROP INDEX gates_open")
+        connection.execute(f"{spelt} AND run_id <> 'r-3'")
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.execute("UPDATE sqlite_schema SET sql = ? WHERE name = 'gates_open'", (spelt,))
+    connection.close()
+    listed = [each["run_id"] for each in console.json("pending")]
+
+    assert listed == ["r-4"]
+    said = console.hitl("verify", "--json")
+    assert (said.code, "gates_open" in said.json["errors"][0]["problem"]) == (4, True)
+    assert console.hitl("rebuild", "--check").code == 4
+    console.json("rebuild")
+    assert (len(console.json("pending")), console.hitl("verify").code) == (2, 0)
 
 
 def test_a_read_model_that_can_not_be_is_one_line(console: Console, tmp_path: Path) -> None:

@@ -74,6 +74,9 @@ class Noting:
         self.asked += [(sql, each) for each in given[:1]]
         return self._database.change(sql, given)
 
+    def flaw(self) -> str | None:
+        return self._database.flaw()
+
     def put(self, table: Any, rows: Sequence[Plain]) -> None:
         self._database.put(table, rows)
 

@@ -10,6 +10,7 @@ import orjson
 
 from hitl_events.adapters.readmodel.database import Database
 from hitl_events.domain.values import RunId, value
+from hitl_events.errors import DamagedReadModel
 from hitl_events.ports import Codec
 from hitl_events.projections.account import account_of
 from hitl_events.projections.rows import CounterKey
@@ -57,23 +58,32 @@ class Comparison:
         self._counters.update(rows.counters)
         for table in TABLES:
             expected = _by_key(table, table.rows(rows))
-            found = _by_key(table, map(_as_held, self._database.rows(_of_run(table), (run_id,))))
-            yield from _differences(table, run_id, expected, found)
+            try:
+                held = self._database.rows(_of_run(table), (run_id,))
+            except DamagedReadModel as error:
+                problem = f"expected its rows in {table.name}, found: {error.problem}"
+                yield _difference(run_id, None, problem)
+                continue
+            yield from _differences(table, run_id, expected, _by_key(table, map(_as_held, held)))
 
     def finish(self, known: Iterable[RunId]) -> Iterator[Difference]:
         """After the last run; `known` are all that the log has."""
-        have = frozenset(known)
+        have = frozenset[object](known)
         for table in TABLES:
             for (run_id,) in self._database.stream(f"SELECT DISTINCT run_id FROM {table.name}"):  # noqa: S608 - a table of ours
                 if run_id not in have:
                     problem = f"expected no such run, found rows of it in {table.name}"
-                    yield Difference(run_id=RunId(run_id), seq=None, problem=problem)
+                    known_as = RunId(run_id) if isinstance(run_id, str) else None
+                    yield Difference(run_id=known_as, seq=None, problem=problem)
         found = {(name, label): count for name, label, count in self._database.rows(_COUNTERS)}
-        for key in sorted(self._counters.keys() | found.keys()):
+        for key in sorted(self._counters.keys() | found.keys(), key=str):
             expected, held = self._counters[key], found.get(key, 0)
             if expected != held:
                 problem = f"expected {expected} as the count of {key[0]} {key[1]}, found {held}"
                 yield Difference(run_id=None, seq=None, problem=problem)
+        if (flaw := self._database.flaw()) is not None:
+            problem = f"expected a sound database, found: {flaw}"
+            yield Difference(run_id=None, seq=None, problem=problem)
 
 
 def _differences(

@@ -39,6 +39,13 @@ class Database(Protocol):
         """
         ...
 
+    def flaw(self) -> str | None:
+        """What is wrong with its own structure, such as an index that leads to some rows only.
+
+        None if nothing is, or if this database can not tell.
+        """
+        ...
+
     def transaction(self) -> AbstractContextManager[None]:
         """All of the writes inside or none."""
         ...

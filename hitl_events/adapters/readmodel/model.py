@@ -11,6 +11,7 @@ from itertools import groupby
 from operator import itemgetter
 
 from hitl_events.adapters.readmodel.database import Database
+from hitl_events.adapters.readmodel.held import PLACES, number, octets
 from hitl_events.domain.values import RunId
 from hitl_events.errors import Fenced
 from hitl_events.projections.rows import Rows
@@ -50,10 +51,10 @@ class ReadModel:
             found = database.rows(_EVENT, (run_id, seq)) if run_id is not None else []
         return Tenure(
             partition=partition,
-            epoch=epoch,
-            next_offset=next_offset,
-            last_offset=last_offset,
-            last=bytes(found[0][0]) if found else None,
+            epoch=number(epoch, PLACES),
+            next_offset=number(next_offset, PLACES),
+            last_offset=None if last_offset is None else number(last_offset, PLACES),
+            last=octets(found[0][0], PLACES) if found else None,
         )
 
     def fence_all(self) -> None:
@@ -67,7 +68,7 @@ class ReadModel:
             some = run_ids[start : start + _KEYS_PER_QUERY]
             rows = self.database.rows(_EVENTS_OF.format(",".join("?" * len(some))), some)
             for run_id, its in groupby(rows, itemgetter(0)):
-                found[RunId(run_id)] = [bytes(held) for _, held in its]
+                found[RunId(run_id)] = [octets(held, f"run {run_id!r}") for _, held in its]
         return found
 
     def write(self, tenure: Tenure, rows: Rows, next_offset: int, last_offset: int) -> Tenure:

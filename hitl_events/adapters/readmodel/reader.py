@@ -11,9 +11,10 @@ from datetime import datetime
 from typing import Any, get_args
 
 from hitl_events.adapters.readmodel.database import Database
+from hitl_events.adapters.readmodel.held import PLACES, damaged, number, octets, text
 from hitl_events.domain.state import Status
 from hitl_events.domain.values import RunId, micros, moment, value
-from hitl_events.errors import CorruptLog
+from hitl_events.errors import DamagedReadModel
 from hitl_events.projections.runs import RunRow
 
 _SELECT_OPEN = """SELECT started.value, paused.value FROM gates
@@ -58,7 +59,10 @@ class Questions:
         if limit is not None:
             sql, given = f"{sql} LIMIT ?", [*given, limit]
         rows = self.database.rows(sql, given)
-        return [OpenPause(started=bytes(first), paused=bytes(own)) for first, own in rows]
+        what = "an open gate"
+        return [
+            OpenPause(started=octets(first, what), paused=octets(own, what)) for first, own in rows
+        ]
 
     def count_open(self, *, recipe: str | None = None, until: datetime | None = None) -> int:
         """How many gates are open; of a recipe, opened until that time."""
@@ -91,7 +95,8 @@ class Questions:
 
     def events(self, run_id: str) -> tuple[bytes, ...]:
         """The values of a run's events, seq 1 first; none of a run that is not there."""
-        return tuple(bytes(row[0]) for row in self.database.rows(_EVENTS, (run_id,)))
+        rows = self.database.rows(_EVENTS, (run_id,))
+        return tuple(octets(held, _run(run_id)) for (held,) in rows)
 
     def has(self, run_id: str, seq: int) -> bool:
         """Whether that event of the run is there."""
@@ -99,11 +104,13 @@ class Questions:
 
     def counters(self) -> dict[tuple[str, str], int]:
         """What is counted, by name and label; nothing that is zero."""
-        return {(name, label): count for name, label, count in self.database.rows(_COUNTERS)}
+        rows = self.database.rows(_COUNTERS)
+        return {(name, label): number(count, "a counter") for name, label, count in rows}
 
     def places(self) -> dict[int, int]:
         """How far each partition is folded: the offset that is next."""
-        return dict(self.database.rows(_PLACES))
+        rows = self.database.rows(_PLACES)
+        return {number(key, PLACES): number(offset, PLACES) for key, offset in rows}
 
     def run_ids(self) -> Iterator[RunId]:
         """All runs, in the order of their ids."""
@@ -111,10 +118,13 @@ class Questions:
             yield RunId(run_id)
 
 
-def damaged(run_id: str) -> CorruptLog:
+def damaged_run(run_id: str) -> DamagedReadModel:
     """What is told of a run of which the read model has a row that no fold writes."""
-    problem = "expected rows that events give, found others: `hitl rebuild` makes it anew"
-    return CorruptLog(f"run {run_id!r} in the read model", problem)
+    return damaged(_run(run_id))
+
+
+def _run(run_id: str) -> str:
+    return f"run {run_id!r}"
 
 
 def _open_of(recipe: str | None, until: datetime | None) -> tuple[str, list[object]]:
@@ -127,21 +137,22 @@ def _open_of(recipe: str | None, until: datetime | None) -> tuple[str, list[obje
 
 
 def _run_row(row: Sequence[Any]) -> RunRow:
-    """`CorruptLog` for a row that no fold writes."""
+    """`DamagedReadModel` for a row that no fold writes."""
     run_id, recipe, version, status, seq, head, started_us, updated_us, open_gates = row
+    what = _run(run_id)
     try:
         if status not in _STATUSES:
             raise ValueError(status)
         return RunRow(
-            run_id=RunId(run_id),
-            recipe=recipe,
-            version=version,
+            run_id=RunId(text(run_id, what)),
+            recipe=text(recipe, what),
+            version=text(version, what),
             status=status,
-            seq=seq,
-            head=bytes(head),
+            seq=number(seq, what),
+            head=octets(head, what),
             started_at=moment(started_us),
             updated_at=moment(updated_us),
-            open_gates=open_gates,
+            open_gates=number(open_gates, what),
         )
     except (ValueError, TypeError, OverflowError):
-        raise damaged(run_id) from None
+        raise damaged(what) from None

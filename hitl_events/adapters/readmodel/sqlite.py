@@ -13,7 +13,13 @@ from hitl_events.adapters.readmodel.migrations import migrations
 from hitl_events.adapters.readmodel.upserts import upsert
 from hitl_events.adapters.sqlite.file import LogFile, connect
 from hitl_events.adapters.trouble import SQLITE_ERRORS, translated, unavailable
-from hitl_events.errors import HitlError, LogUnavailable, NoReadModel
+from hitl_events.errors import (
+    CorruptLog,
+    DamagedReadModel,
+    HitlError,
+    LogUnavailable,
+    NoReadModel,
+)
 from hitl_events.projections.tables import Plain, Table
 
 APPLICATION_ID = 0x6869746D
@@ -41,7 +47,11 @@ class SqliteDatabase(LogFile):
             while rows := cursor.fetchmany(_PIECE_ROWS):
                 yield from rows
         except SQLITE_ERRORS as error:
-            raise translated(self.path, error) from error
+            raise self._ours(error) from error
+
+    def flaw(self) -> str | None:
+        found = self.rows("PRAGMA integrity_check(1)")[0][0]
+        return None if found == "ok" else " ".join(str(found).split())
 
     @contextmanager
     def snapshot(self) -> Generator[None, None, None]:
@@ -54,6 +64,9 @@ class SqliteDatabase(LogFile):
 
     def put(self, table: Table, rows: Sequence[Plain]) -> None:
         self.change(upsert(table), rows)
+
+    def _ours(self, error: Exception) -> HitlError:
+        return _of_read_model(self.path, error)
 
 
 def open_sqlite(path: Path, *, writable: bool = True) -> SqliteDatabase:
@@ -118,9 +131,17 @@ def _opened(path: Path, *, writable: bool) -> SqliteDatabase:
             return SqliteDatabase(connection, path)
     except SQLITE_ERRORS as error:
         connection.close()
-        raise translated(path, error) from error
+        raise _of_read_model(path, error) from error
     connection.close()
     raise LogUnavailable(f"expected a read model in {path}, found that {problem}")
+
+
+def _of_read_model(path: Path, error: Exception) -> HitlError:
+    """What is wrong with the file is no matter of the log."""
+    ours = translated(path, error)
+    if isinstance(ours, CorruptLog):
+        return DamagedReadModel(ours.where, ours.problem)
+    return ours
 
 
 def _prepared(connection: sqlite3.Connection, *, writable: bool) -> str | None:

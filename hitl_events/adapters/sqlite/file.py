@@ -14,7 +14,7 @@ from hitl_events.adapters.directory import DataDirectory
 from hitl_events.adapters.lock import exclusive
 from hitl_events.adapters.sqlite import schema
 from hitl_events.adapters.trouble import SQLITE_ERRORS, translated, unavailable
-from hitl_events.errors import CorruptLog, LogUnavailable
+from hitl_events.errors import CorruptLog, HitlError, LogUnavailable
 
 BUSY_WAIT_S = 10.0
 """A commit takes under 1 ms, a checkpoint 100 ms: whoever keeps the file longer than this hangs."""
@@ -41,7 +41,7 @@ class LogFile:
         try:
             return self._connection.execute(sql, parameters).fetchall()
         except _PROBLEMS as error:
-            raise translated(self.path, error) from error
+            raise self._ours(error) from error
 
     def row(self, sql: str, parameters: Sequence[object] = ()) -> Any:
         """The first row, or None."""
@@ -53,14 +53,14 @@ class LogFile:
         try:
             return self._connection.executemany(sql, parameters).rowcount
         except _PROBLEMS as error:
-            raise translated(self.path, error) from error
+            raise self._ours(error) from error
 
     def insert(self, sql: str, parameters: Sequence[object]) -> int:
         """Insert one row and return its number."""
         try:
             return self._connection.execute(sql, parameters).lastrowid or 0
         except _PROBLEMS as error:
-            raise translated(self.path, error) from error
+            raise self._ours(error) from error
 
     @contextmanager
     def transaction(self) -> Generator[None, None, None]:
@@ -90,7 +90,10 @@ class LogFile:
         try:
             self._connection.close()
         except sqlite3.Error as error:
-            raise translated(self.path, error) from error
+            raise self._ours(error) from error
+
+    def _ours(self, error: Exception) -> HitlError:
+        return translated(self.path, error)
 
 
 def open_for_writing(directory: DataDirectory) -> LogFile:

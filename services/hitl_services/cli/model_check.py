@@ -14,7 +14,7 @@ from hitl_events.adapters.readmodel.targets import Target
 from hitl_events.adapters.sqlite import SqliteLog
 from hitl_events.audit.report import Problem, Problems
 from hitl_events.domain.values import RunId
-from hitl_events.errors import ReadModelDiffers
+from hitl_events.errors import DamagedReadModel, ReadModelDiffers
 from hitl_events.readmodel.local import caught_up
 from hitl_services.cli.interruptible import interruptible
 from hitl_services.cli.progress import progress
@@ -33,7 +33,7 @@ def first_difference(
         with _facing(screen, settings, target) as (histories, database):
             found = interruptible(_first(screen, histories, database))
             return found, int(database.rows("SELECT count(*) FROM runs")[0][0])
-    except ReadModelDiffers as error:
+    except (DamagedReadModel, ReadModelDiffers) as error:
         return Difference(run_id=None, seq=None, problem=str(error)), 0
 
 
@@ -43,7 +43,7 @@ def differences(screen: Screen, settings: Settings, target: Target) -> tuple[Pro
     try:
         with _facing(screen, settings, target) as (histories, database):
             interruptible(_all(screen, histories, database, problems))
-    except ReadModelDiffers as error:
+    except (DamagedReadModel, ReadModelDiffers) as error:
         problems.add(None, None, str(error))
     return problems.all()
 

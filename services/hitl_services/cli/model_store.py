@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, closing, contextmanager
 
 from hitl_events.adapters.readmodel.database import Database
 from hitl_events.adapters.readmodel.opening import open_read_model
-from hitl_events.adapters.readmodel.reader import Questions, damaged
+from hitl_events.adapters.readmodel.reader import Questions, damaged_run
 from hitl_events.adapters.readmodel.targets import Target
 from hitl_events.adapters.sqlite import SqliteLog
 from hitl_events.domain.events import GatePaused
@@ -89,7 +89,7 @@ class ModelStore(Store):
     def _pause(self, started: bytes, paused: bytes) -> Pause:
         first, own = start_of(self.decoded([started])), self.decoded([paused])[0]
         if not isinstance(own, GatePaused):
-            raise damaged(own.run_id)
+            raise damaged_run(own.run_id)
         return first, own
 
 
