@@ -38,7 +38,11 @@ def harmless_lines(text: str) -> list[str]:
 
 
 def harmless_json(text: str) -> str:
-    """JSON in which the characters that a terminal would act on are escaped; it means the same."""
+    """JSON in which what a terminal would act on, or nobody would see, is escaped: the same value.
+
+    Of ASCII its own escapes leave the delete alone.
+    """
+    text = text.replace("\x7f", "\\u007f")
     if text.isascii():
         return text
     return "".join(char if char.isascii() else _json_visible(char) for char in text)

@@ -36,6 +36,15 @@ def test_harmless_text_has_no_character_that_acts(text: str) -> None:
     assert left.isdisjoint({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
 
+def test_harmless_json_leaves_nothing_unseen() -> None:
+    """JSON itself escapes no delete (7F): beside ASCII and beside others it stands as an escape."""
+    plain = json.dumps({"pay\x7f": "10\x7f0"}, indent=2)
+    mixed = json.dumps(["é\x7f"], ensure_ascii=False)
+
+    assert harmless_json(plain) == plain.replace("\x7f", "\\u007f")
+    assert harmless_json(mixed) == '["é\\u007f"]'
+
+
 @given(EVIL)
 def test_harmless_json_means_the_same(text: str) -> None:
     """The escaped document reads back as what it was, and holds no character that acts."""
