@@ -61,7 +61,7 @@ class FedIntake:
             self._held[self._last] = (each, record)
             self._open[each.place.topic][each.offset] = None
             self._next[each.place.topic] = each.offset + 1
-            self._bytes += len(record.value)
+            self._bytes += _bytes_of(each)
         self._has_news = True
 
     def admit(self, records: Iterable[InboundRecord]) -> None:
@@ -143,9 +143,15 @@ class FedIntake:
     def settle(self, numbers: Iterable[int]) -> None:
         """These were settled by a transaction that is durable."""
         for number in numbers:
-            fetched, record = self._held.pop(number)
+            fetched, _ = self._held.pop(number)
             del self._open[fetched.place.topic][fetched.offset]
-            self._bytes -= len(record.value)
+            self._bytes -= _bytes_of(fetched)
+
+
+def _bytes_of(fetched: Stored) -> int:
+    """Whoever may write there may also fill a key or a header."""
+    headers = sum(len(name) + len(held) for name, held in fetched.headers)
+    return len(fetched.key or b"") + len(fetched.value or b"") + headers
 
 
 def _as_submitted(headers: Headers) -> Headers:

@@ -1,6 +1,7 @@
 """What was fed and is not settled: numbers, offsets to commit, bounds, proofs."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from hitl_events.adapters.inbound.proof import FORWARDED, forwarded_header, producer_header
 from hitl_events.adapters.kafka import intake as module
@@ -89,6 +90,20 @@ def test_it_is_full_by_records_and_by_bytes() -> None:
     many.settle([1])
 
     assert (large.is_full, many.is_full) == (False, False)
+
+
+def test_keys_and_headers_fill_it_too() -> None:
+    """What holds a partition's memory is the whole record, not its value alone."""
+    keys, headers = an_intake(), an_intake()
+    piece = b"x" * (module.FED_BYTES_MAX // 4)
+    keys.feed([replace(stored(offset), key=piece) for offset in range(4)])
+    headers.feed([stored(offset, headers=(("x", piece),)) for offset in range(4)])
+    assert (keys.is_full, headers.is_full) == (True, True)
+
+    keys.settle([1])
+    headers.settle([1])
+
+    assert (keys.is_full, headers.is_full) == (False, False)
 
 
 def test_a_tombstone_is_not_an_empty_value() -> None:
