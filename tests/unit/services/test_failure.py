@@ -1,0 +1,23 @@
+"""How errors of the library end a process or a command."""
+
+import pytest
+
+from hitl_events.errors import HitlError, OffsetOutside, PartitionsChanged, TopicDiffers
+from hitl_services.failure import UNREACHABLE, USAGE, failure_of
+
+
+@pytest.mark.parametrize(
+    ("error", "exit_code"),
+    [
+        (TopicDiffers("hitl.decisions", 2, 3), USAGE),
+        (PartitionsChanged("hitl.events", 3, 2), USAGE),
+        (OffsetOutside("hitl.decisions", 0, 2, (8, 16)), UNREACHABLE),
+    ],
+)
+def test_topics_that_differ_end_a_process_with_a_code_it_documents(
+    error: HitlError, exit_code: int
+) -> None:
+    """A number of partitions is no matter for a restart, whichever way it is found out."""
+    failure = failure_of(error)
+
+    assert (failure.exit_code, failure.code) == (exit_code, "log.differs")
