@@ -10,7 +10,7 @@ import pytest
 from hitl_events.adapters.kafka.group import Group
 from hitl_events.adapters.kafka.records import Stored
 from hitl_events.adapters.kafka.settings import KafkaSettings
-from hitl_events.errors import LogUnavailable
+from hitl_events.errors import LogUnavailable, OffsetOutside
 from tests.integration.kafka_made import made, settings_of
 from tests.kafka.cluster import Cluster
 from tests.kafka.records import Outgoing
@@ -83,6 +83,37 @@ async def test_the_lag_counts_what_is_not_read_while_a_partition_is_full(
         await group.stop()
 
     assert full.records == 1
+
+
+class Taking(Full):
+    """Takes all that comes."""
+
+    @property
+    def is_full(self) -> bool:
+        """Never."""
+        return False
+
+
+async def test_what_was_deleted_before_it_was_read_is_told(broker: Cluster, prefix: str) -> None:
+    """Nobody goes on behind it as if nothing had been there: decisions were lost."""
+    settings = settings_of(broker, prefix)
+    topics = await made(settings, 1)
+    client, taking = broker.client(), Taking()
+    members = Members(taking)
+    members.group = group = Group(settings, members, topics.inbound)
+    decision = Outgoing(topic=topics.decisions, value=b"{}", partition=0)
+    await asyncio.to_thread(client.publish, *[decision] * MORE)
+    await asyncio.to_thread(client.admin.delete_records, topics.decisions, 0, MORE // 2)
+
+    await group.start()
+    try:
+        async with asyncio.timeout(60):
+            with pytest.raises(OffsetOutside, match=r"offset 0 .* found offsets 25 to 50"):
+                await group.pump()
+    finally:
+        await group.stop()
+
+    assert taking.records == 0
 
 
 class Nobody:

@@ -72,6 +72,10 @@ class Admin:
         _done(futures)
         return {place.partition: future.result().offset for place, future in futures.items()}
 
+    def delete_records(self, topic: str, number: int, before: int) -> None:
+        """Those of one partition, as its retention does."""
+        _done(self._client.delete_records([TopicPartition(topic, number, before)]))
+
     def delete_group(self, name: str) -> None:
         """A group without members, and all offsets that it committed."""
         _done(self._client.delete_consumer_groups([name]))

@@ -14,6 +14,7 @@ from typing import Any, Protocol, TypeVar
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from aiokafka.errors import OffsetOutOfRangeError
 
 from hitl_events.adapters.kafka.bounded import CALL_S, START_S, STOP_S, Bounded
 from hitl_events.adapters.kafka.clients import connection
@@ -25,7 +26,7 @@ from hitl_events.adapters.kafka.records import Place, Stored
 from hitl_events.adapters.kafka.settings import KafkaSettings
 from hitl_events.adapters.kafka.trouble import Doing
 from hitl_events.domain.values import value
-from hitl_events.errors import LogUnavailable
+from hitl_events.errors import LogUnavailable, OffsetOutside
 
 SESSION_S = 10.0
 """A member that was not heard for so long has lost its partitions."""
@@ -101,8 +102,8 @@ class Group:
             group_instance_id=settings.group_instance_id,
             isolation_level="read_committed",
             enable_auto_commit=False,
-            # never used: every partition is sought before it is fed, to a place that was checked
-            auto_offset_reset="earliest",
+            # every partition is sought before it is fed, to a place that was checked
+            auto_offset_reset="none",
             partition_assignment_strategy=(RangePartitionAssignor,),
             session_timeout_ms=session_ms,
             heartbeat_interval_ms=session_ms // HEARTBEATS_PER_SESSION,
@@ -131,15 +132,29 @@ class Group:
         while True:
             self._begin_feedings()
             self._relieve()
-            read = self._consumer.getmany(timeout_ms=GETMANY_MS, max_records=PIECE_RECORDS_MAX)
             # it waits for as long as the group deals the partitions out anew
-            pieces = await self._call(read, f"read {self._listed}", within_s=REBALANCE_S)
+            pieces = await self._call(self._read(), f"read {self._listed}", within_s=REBALANCE_S)
             if self._listener.failure is not None:
                 raise self._listener.failure
             for place, records in pieces.items():
                 self._feed(place, records)
             if asyncio.get_running_loop().time() - self._lags_of_s >= LAG_S:
                 await self._look_at_lags()
+
+    async def _read(self) -> Mapping[Any, Sequence[Any]]:
+        """What came; `OffsetOutside` where it was deleted before it was read."""
+        consumer = self._consumer
+        try:
+            found: Mapping[Any, Sequence[Any]] = await consumer.getmany(
+                timeout_ms=GETMANY_MS, max_records=PIECE_RECORDS_MAX
+            )
+        except OffsetOutOfRangeError as error:
+            for place, offset in error.args[0].items():
+                span = (await self.spans(place.partition))[place.topic]
+                held = (span.start, span.end)
+                raise OffsetOutside(place.topic, place.partition, offset, held) from None
+            raise
+        return found
 
     async def _look_at_lags(self) -> None:
         """The ends came with the last records; where nothing is read now they are asked for."""
@@ -276,9 +291,14 @@ class Group:
     def _places(self, partition: int) -> list[Any]:
         return [TopicPartition(topic, partition) for topic in self._topics]
 
-    def pause_all(self, places: Sequence[Any]) -> None:
-        """Nothing of them is to be read before its feeding begins."""
+    def hold_back(self, places: Sequence[Any]) -> None:
+        """Nothing of them is to be read before its feeding begins.
+
+        They get a position, any, as the driver would look for one by itself.
+        """
         self._consumer.pause(*places)
+        for place in places:
+            self._consumer.seek(place, 0)
 
 
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
@@ -297,7 +317,7 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ha
 
     def on_partitions_assigned(self, assigned: Any) -> Any:
         """First of all they are paused: else records flow before this has ended."""
-        self._group.pause_all(list(assigned))
+        self._group.hold_back(list(assigned))
         return self._told(self._members.assigned, assigned)
 
     async def _told(self, tell: Any, places: Any) -> None:
