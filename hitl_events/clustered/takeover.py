@@ -114,6 +114,7 @@ class Takeover:
                 setup = self._setup
                 sweeper = Sweeper(states, checkpoints, setup.clock, setup.ended_keep)
                 runner, intake = self._runner(partition, writer, kept)
+                intake.begin(offsets)
                 begin = partial(self._inbound.feed_from, partition, offsets)
                 driven = Driven(runner, intake, sweeper, begin)
                 driven.gates = states.gates()
@@ -171,7 +172,8 @@ class Takeover:
         keys = setup.tools.keys
         schemas = self._schemas()
         lanes = {} if schemas is None else self._lanes(partition, schemas)
-        intake = FedIntake(self._topics, keys, lambda: self._behind(partition), lanes)
+        behind, fed = partial(self._behind, partition), partial(self._inbound.fed, partition)
+        intake = FedIntake(self._topics, keys, behind, fed, lanes)
         places = Places(
             topics=self._topics,
             partition=partition,

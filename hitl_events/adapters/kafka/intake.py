@@ -24,13 +24,20 @@ FED_BYTES_MAX = 16 * 1024 * 1024
 
 Ends = Callable[[], Awaitable[Mapping[str, tuple[int, int]]]]
 """Topic -> (position up to which it was fed, high watermark of now)."""
+Fed = Callable[[], Awaitable[Mapping[str, int] | None]]
+"""Topic -> position up to which it was fed, markers included; None before that has begun."""
 
 
 class FedIntake:
     """The records of one partition of the inbound topics, by the numbers that they got here."""
 
     def __init__(
-        self, topics: Topics, keys: TokenKeys, ends: Ends, lanes: Mapping[str, Lane] | None = None
+        self,
+        topics: Topics,
+        keys: TokenKeys,
+        ends: Ends,
+        fed: Fed,
+        lanes: Mapping[str, Lane] | None = None,
     ) -> None:
         """`lanes` (by topic) hold records back that can not be read yet; none: all can be."""
         self._lanes = lanes or {}
@@ -40,15 +47,21 @@ class FedIntake:
         }
         self._keys = keys
         self._ends = ends
+        self._fed = fed
         self._waiting: deque[InboundRecord] = deque()
         self._held: dict[int, tuple[Stored, InboundRecord]] = {}
         self._open: dict[str, dict[int, None]] = {topic: {} for topic in self._kinds}
         self._next: dict[str, int] = {}
+        self._committed: dict[str, int] = {}
         self._last = 0
         self._bytes = 0
         self._has_news = False
 
     # fed by the group
+
+    def begin(self, offsets: Mapping[str, int]) -> None:
+        """Topic -> from where on it will be fed."""
+        self._committed = dict(offsets)
 
     def feed(self, fetched: Iterable[Stored]) -> None:
         """Records of one topic, in the order of their offsets."""
@@ -139,6 +152,22 @@ class FedIntake:
             left = (offset for offset in self._open[topic] if offset not in settled)
             found[topic] = next(left, self._next[topic])
         return found
+
+    async def passed(self) -> dict[str, int]:
+        """Topic -> the offset to commit where all is settled, and markers stand behind it.
+
+        Left there it would be an offset that the topic has forgotten, once its records are old.
+        """
+        fed = await self._fed() or {}
+        return {
+            topic: upto
+            for topic, upto in fed.items()
+            if not self._open[topic] and upto > self._committed.get(topic, upto)
+        }
+
+    def committed(self, offsets: Mapping[str, int]) -> None:
+        """These are durable."""
+        self._committed.update(offsets)
 
     def settle(self, numbers: Iterable[int]) -> None:
         """These were settled by a transaction that is durable."""

@@ -122,6 +122,7 @@ class KafkaPartition:
         inputs = intake.offsets_after(numbers)
         offsets = await self._writer.transaction(records, self._consumed(inputs))
         intake.settle(numbers)
+        intake.committed(inputs)
         if batch.events:
             await self._move(offsets[: len(batch.events)])
         self._states.apply(batch.events, batch.positions, self._end, inputs)
@@ -130,12 +131,16 @@ class KafkaPartition:
         )
 
     async def rest(self, now_s: float) -> bool:
-        """A piece of the checkpoints, in a transaction of its own; False where there is none."""
-        records = self._checkpoints.resting_records(now_s)
-        if records:
-            await self._writer.transaction(records)
-            self._checkpoints.committed((), 0)
-        return bool(records)
+        """A piece of the checkpoints, and offsets that markers alone have moved; False for none."""
+        records, passed = self._checkpoints.resting_records(now_s), await self._intake.passed()
+        if not records and not passed:
+            return False
+        await self._writer.transaction(records, self._consumed(passed) if passed else None)
+        if passed:
+            self._intake.committed(passed)
+            self._states.apply((), (), self._end, passed)
+        self._checkpoints.committed((), 0)
+        return True
 
     async def _move(self, offsets: Sequence[int]) -> None:
         """Past these events. What stands between them, or before them and is new, is not ours.

@@ -25,11 +25,16 @@ def stored(
     )
 
 
-def an_intake(ends: Mapping[str, tuple[int, int]] | None = None) -> FedIntake:
+def an_intake(
+    ends: Mapping[str, tuple[int, int]] | None = None, fed: Mapping[str, int] | None = None
+) -> FedIntake:
     async def known() -> Mapping[str, tuple[int, int]]:
         return ends or {}
 
-    return FedIntake(TOPICS, KEYS, known)
+    async def fed_to() -> Mapping[str, int] | None:
+        return fed
+
+    return FedIntake(TOPICS, KEYS, known, fed_to)
 
 
 def test_numbers_count_what_was_fed() -> None:
@@ -104,6 +109,27 @@ def test_keys_and_headers_fill_it_too() -> None:
     headers.settle([1])
 
     assert (keys.is_full, headers.is_full) == (False, False)
+
+
+async def test_nothing_is_passed_that_is_not_settled() -> None:
+    """An offset moves over markers only where no record before them is open."""
+    intake = an_intake(fed={TOPICS.decisions: 9, TOPICS.commands: 4})
+    intake.begin({TOPICS.decisions: 7, TOPICS.commands: 4})
+    intake.feed([stored(7)])
+    assert await intake.passed() == {}
+
+    intake.committed(intake.offsets_after([1]))
+    intake.settle([1])
+
+    assert await intake.passed() == {TOPICS.decisions: 9}
+
+
+async def test_nothing_is_passed_before_its_feeding_begins() -> None:
+    """How far the last owner was fed is not known here."""
+    intake = an_intake(fed=None)
+    intake.begin({TOPICS.decisions: 7})
+
+    assert await intake.passed() == {}
 
 
 def test_a_tombstone_is_not_an_empty_value() -> None:

@@ -48,10 +48,13 @@ class World:
         self.schemas = WriterSchemas(self.shelf, lambda: self.now_s)
         self.lane = Lane(self.schemas, self._tell)
         lanes = {TOPICS.decisions: self.lane}
-        self.intake = FedIntake(TOPICS, TokenKeys([b"k" * 32]), self._ends, lanes)
+        self.intake = FedIntake(TOPICS, TokenKeys([b"k" * 32]), self._ends, self._fed, lanes)
 
     async def _ends(self) -> dict[str, tuple[int, int]]:
         return {}
+
+    async def _fed(self) -> None:
+        return None
 
     def _tell(self, error: RegistryUnavailable | None) -> None:
         self.told.append("goes on" if error is None else "waits")

@@ -104,9 +104,12 @@ def waiting(runner: Runner, away: int) -> tuple[Driven, FedIntake]:
     async def ends() -> dict[str, tuple[int, int]]:
         return {}
 
+    async def fed() -> None:
+        return None
+
     schemas = WriterSchemas(Shelf(away), lambda: 0.0)
     lanes = {TOPICS.decisions: Lane(schemas, lambda _: None)}
-    intake = FedIntake(TOPICS, TokenKeys([b"k" * 32]), ends, lanes)
+    intake = FedIntake(TOPICS, TokenKeys([b"k" * 32]), ends, fed, lanes)
     driven = Driven(runner, intake, Sweeper(), lambda _: None)
     place, framed = Place(TOPICS.decisions, 0), b"\0\0\0\0\x01\0"
     driven.feed([Stored(place=place, offset=0, timestamp_ms=1, key=None, value=framed)])

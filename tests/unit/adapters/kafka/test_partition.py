@@ -73,7 +73,11 @@ class Searching:
 
 
 def partition(
-    log_end: int, search: Searching, *landings: tuple[int, ...], writer: Writer | None = None
+    log_end: int,
+    search: Searching,
+    *landings: tuple[int, ...],
+    writer: Writer | None = None,
+    fed: Mapping[str, int] | None = None,
 ) -> tuple[KafkaPartition, States]:
     states: Any = States()
     places = Places(topics=TOPICS, partition=0, replies=1, dead_letters=1)
@@ -84,7 +88,11 @@ def partition(
     async def ends() -> dict[str, tuple[int, int]]:
         return {}
 
-    intake = FedIntake(TOPICS, KEYS, ends)
+    async def fed_to() -> Mapping[str, int] | None:
+        return fed
+
+    intake = FedIntake(TOPICS, KEYS, ends, fed_to)
+    intake.begin({TOPICS.decisions: 5, TOPICS.commands: 0})
     outbox = Outbox(places, KEYS)
     made = KafkaPartition("g", writer or Writer(*landings), kept, intake, outbox, lambda due: due)
     return made, states
@@ -140,3 +148,15 @@ async def test_what_is_written_at_rest_settles_no_input_and_moves_no_events() ->
     did = [await made.rest(1.0), await made.rest(1.0)]
 
     assert (did, writer.consumed, states.written, states.ends) == ([True, False], [None], 1, [])
+
+
+async def test_markers_at_the_end_of_an_input_are_passed_at_rest() -> None:
+    """Once: else the offset stays where the topic forgets in time, and no engine would start."""
+    writer = Writer((), (), ())
+    fed = {TOPICS.decisions: 6, TOPICS.commands: 0}
+    made, states = partition(7, Searching(finds=True), writer=writer, fed=fed)
+
+    did = [await made.rest(1.0), await made.rest(1.0)]
+
+    passed = Consumed(group="g", offsets={Place(TOPICS.decisions, 0): 6})
+    assert (did, writer.consumed, states.ends) == ([True, False], [passed], [7])
