@@ -135,6 +135,7 @@ def _parameters(function: Callable[..., Any]) -> _Parameters | None:
 def _find_parameters(function: Callable[..., Any]) -> _Parameters | None:
     """The shapes by position, of `*`, by name and of `**`; None if no one asks for more."""
     types = hints(function)
+    _shape(types.get("return", Any))  # a mistake there is told before the function does anything
     try:
         parameters = list(inspect.signature(function).parameters.values())
     except (TypeError, ValueError):
@@ -356,9 +357,11 @@ def _cached_shape(annotation: Any) -> _Shape | None:
 
 
 def _make_shape(annotation: Any, exact: Any) -> _Shape:
+    wanted = getattr(annotation, "__qualname__", annotation)
+    message = f"expected JSON types, dataclasses or pydantic models, found the type {wanted}"
     try:
         return _Shape(TypeAdapter(annotation), exact)
-    except (PydanticSchemaGenerationError, PydanticUserError) as error:
-        wanted = getattr(annotation, "__qualname__", annotation)
-        message = f"expected JSON types, dataclasses or pydantic models, found the type {wanted}"
+    except PydanticSchemaGenerationError as error:
         raise RecipeError(message) from error
+    except PydanticUserError as error:  # one that it knows, and what to write instead
+        raise RecipeError(f"{message}: {error.message}") from error

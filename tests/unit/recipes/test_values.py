@@ -191,6 +191,19 @@ def test_a_type_that_can_not_be_rebuilt_is_a_mistake_in_the_recipe() -> None:
         values.load(b"1", Socket)
 
 
+def test_a_result_that_can_not_be_rebuilt_is_told_before_the_step_does_anything() -> None:
+    """A payment is not made by a function of which nothing could be recorded."""
+
+    class Socket:
+        pass
+
+    def pay() -> Socket:
+        raise AssertionError("never called")
+
+    with pytest.raises(RecipeError, match="Socket"):
+        values.arguments(pay, values.dump({"args": [], "kwargs": {}}))
+
+
 def test_arguments_are_rebuilt_from_annotations() -> None:
     """A step gets models where it asks for models, by position, by name and in `*` and `**`."""
 
