@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from hashlib import sha256
 
@@ -86,6 +87,25 @@ def test_what_was_not_written_so_is_refused(lines: list[bytes], part: str) -> No
     """Every wrong line is one error that says what was expected there."""
     with pytest.raises(UnsoundCheckpoint, match=part):
         _checked(lines)
+
+
+def test_others_can_check_it_by_what_the_docs_say() -> None:
+    """Leaves, root and signed text are as in "Checkpoints" of docs/operations.md."""
+    _, *runs, last = [json.loads(line) for line in _lines(HEADS)]
+    leaves = [
+        len(each["run_id"]).to_bytes(2)
+        + each["run_id"].encode()
+        + each["seq"].to_bytes(8)
+        + bytes.fromhex(each["digest"])
+        for each in runs
+    ]
+    one, two, three = (sha256(b"\x00" + leaf).digest() for leaf in leaves)
+    root = sha256(b"\x01" + sha256(b"\x01" + one + two).digest() + three).hexdigest()
+    signature = bytes.fromhex(last.pop("signature"))
+    said = json.dumps(last, separators=(",", ":"), sort_keys=True).encode()
+
+    assert last["root"] == root
+    assert _is_signed(KEY, signature, b"hitl-events checkpoint\n" + said)
 
 
 def test_another_key_is_named() -> None:
