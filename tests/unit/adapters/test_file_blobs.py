@@ -1,5 +1,7 @@
+import asyncio
 import errno
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -126,6 +128,24 @@ async def test_what_can_not_be_read_is_missing(blobs: FileBlobs) -> None:
     blobs.path_of(REFERENCE).mkdir(parents=True)
 
     assert await blobs.get(REFERENCE) is None
+
+
+async def test_a_pipe_in_the_place_of_a_blob_keeps_nobody_waiting(blobs: FileBlobs) -> None:
+    """It holds nothing of the blob, and nobody writes into it; the next `put` mends it."""
+    path = blobs.path_of(REFERENCE)
+    path.parent.mkdir(parents=True)
+    os.mkfifo(path)
+
+    try:
+        async with asyncio.timeout(5):
+            found = await asyncio.to_thread(blobs.read, REFERENCE)
+    finally:
+        with suppress(OSError):  # lets a thread go that waits for a writer
+            os.close(os.open(path, os.O_WRONLY | os.O_NONBLOCK))
+    await blobs.put(REFERENCE, DATA)
+
+    assert found != DATA
+    assert await blobs.get(REFERENCE) == DATA
 
 
 async def test_a_place_that_is_gone_is_no_missing_blob(tmp_path: Path) -> None:
