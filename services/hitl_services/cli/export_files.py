@@ -1,8 +1,10 @@
-"""Exported files as they lie on disk: plain or compressed (zstandard), some named by their root."""
+"""Exported files as they lie on disk: plain or compressed (zstandard, as archives are, or gzip)."""
 
 from __future__ import annotations
 
+import gzip
 import re
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -20,6 +22,7 @@ from hitl_services.text import quoted
 ARCHIVE_ENDING = ".jsonl.zst"
 _NAMED_BY_ROOT = re.compile(rf"([0-9a-f]{{64}}){re.escape(ARCHIVE_ENDING)}")
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
+_GZIP_MAGIC = b"\x1f\x8b"
 _READ_BYTES = 128 * 1024
 _WINDOW_BYTES_MAX = 128 * 1024 * 1024
 """What a foreign file may make us hold to decompress it; ours need 8 MiB."""
@@ -32,9 +35,14 @@ def lines_of(name: str) -> Iterator[bytes]:
     """
     try:
         with Path(name).open("rb") as file:
-            packed = file.read(len(_ZSTD_MAGIC)) == _ZSTD_MAGIC
+            begins = file.read(len(_ZSTD_MAGIC))
             file.seek(0)
-            yield from _unpacked(file, name) if packed else file
+            if begins == _ZSTD_MAGIC:
+                yield from _unpacked(file, name)
+            elif begins.startswith(_GZIP_MAGIC):
+                yield from _gunzipped(file, name)
+            else:
+                yield from file
     except OSError as error:
         message = f"expected to read the file {quoted(name)}, found: {error.strerror}"
         raise LogUnavailable(message) from None
@@ -92,8 +100,20 @@ def _unpacked(file: BinaryIO, name: str) -> Iterator[bytes]:
         with unpacker.stream_reader(file, read_across_frames=True, closefd=False) as plain:
             yield from _lines(lambda: plain.read(_READ_BYTES))
     except zstandard.ZstdError as error:
-        problem = f"expected a sound compressed file, found: {error}"
-        raise CorruptLog(f"the file {quoted(Path(name).name, 80)}", problem) from None
+        raise _damaged(name, error) from None
+
+
+def _gunzipped(file: BinaryIO, name: str) -> Iterator[bytes]:
+    try:
+        with gzip.GzipFile(fileobj=file) as plain:
+            yield from _lines(lambda: plain.read(_READ_BYTES))
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise _damaged(name, error) from None
+
+
+def _damaged(name: str, error: Exception) -> CorruptLog:
+    problem = f"expected a sound compressed file, found: {error}"
+    return CorruptLog(f"the file {quoted(Path(name).name, 80)}", problem)
 
 
 def _lines(read: Callable[[], bytes]) -> Iterator[bytes]:
