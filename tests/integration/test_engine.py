@@ -124,6 +124,28 @@ def test_what_comes_again_after_a_crash_changes_nothing(world: World, keeps_stat
     assert max(world.effects().values()) == 1
 
 
+def test_an_engine_starts_though_its_inputs_have_forgotten_all(world: World) -> None:
+    """Also where markers of records that were passed on stand behind the last one."""
+    world.start()
+    waiting = _paused(world, 8)
+    wait_until(lambda: _is_settled(world), "the group has settled its inputs to their ends")
+    world.terminate()
+    for topic in map(world.topic, ("commands", "decisions")):
+        for partition, end in world.client.admin.end_offsets(topic).items():
+            world.client.admin.delete_records(topic, partition, end)
+
+    world.start()
+    world.serves()
+
+    assert _finish(world, *map(world.deciding, waiting.values())) == waiting.keys()
+
+
+def _is_settled(world: World) -> bool:
+    """Whether the group has committed the end of each partition of the commands."""
+    admin, topic = world.client.admin, world.topic("commands")
+    return admin.committed(f"{world.prefix}-engine", topic) == admin.end_offsets(topic)
+
+
 def test_what_was_refused_is_not_carried_out_when_all_else_is_lost(world: World) -> None:
     """A command that came too early, read anew without offsets and state, does not come later.
 

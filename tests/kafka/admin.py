@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from concurrent.futures import Future
 from typing import Any
 
-from confluent_kafka import IsolationLevel, TopicPartition, admin
+from confluent_kafka import ConsumerGroupTopicPartitions, IsolationLevel, TopicPartition, admin
 
 from hitl_events.domain.values import value
 from tests.kafka.security import Login
@@ -75,6 +75,12 @@ class Admin:
     def delete_records(self, topic: str, number: int, before: int) -> None:
         """Those of one partition, as its retention does."""
         _done(self._client.delete_records([TopicPartition(topic, number, before)]))
+
+    def committed(self, group: str, topic: str) -> dict[int, int]:
+        """Per partition the offset from which the group goes on, where it has one."""
+        asked = [ConsumerGroupTopicPartitions(group)]
+        (found,) = _done(self._client.list_consumer_group_offsets(asked))
+        return {at.partition: at.offset for at in found.topic_partitions if at.topic == topic}
 
     def delete_group(self, name: str) -> None:
         """A group without members, and all offsets that it committed."""
