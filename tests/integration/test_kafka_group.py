@@ -7,10 +7,11 @@ from dataclasses import replace
 
 import pytest
 
+from hitl_events.adapters.kafka import group as module
 from hitl_events.adapters.kafka.group import Group
 from hitl_events.adapters.kafka.records import Stored
 from hitl_events.adapters.kafka.settings import KafkaSettings
-from hitl_events.errors import LogUnavailable, OffsetOutside
+from hitl_events.errors import LogUnavailable, OffsetOutside, UnknownTopic
 from tests.integration.kafka_made import made, settings_of
 from tests.kafka.cluster import Cluster
 from tests.kafka.records import Outgoing
@@ -114,6 +115,64 @@ async def test_what_was_deleted_before_it_was_read_is_told(broker: Cluster, pref
         await group.stop()
 
     assert taking.records == 0
+
+
+async def test_a_topic_that_was_deleted_is_told(
+    broker: Cluster, prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a while: nobody waits for ever for what nobody can write."""
+    monkeypatch.setattr(module, "GONE_S", 0.5)
+    settings = settings_of(broker, prefix)
+    topics = await made(settings, 1)
+    async with _fed(broker, settings, topics.inbound) as (_, pump), asyncio.timeout(60):
+        await asyncio.to_thread(broker.client().admin.delete_topic, topics.commands)
+
+        with pytest.raises(UnknownTopic, match="run `hitl topics create`"):
+            await pump
+
+
+async def test_a_topic_that_is_made_anew_is_found(broker: Cluster, prefix: str) -> None:
+    """Who was left without it has its partitions again at once, not minutes later."""
+    settings = settings_of(broker, prefix)
+    topics = await made(settings, 1)
+    admin = broker.client().admin
+    async with _fed(broker, settings, topics.inbound) as (group, pump), asyncio.timeout(60):
+        await asyncio.to_thread(admin.delete_topic, topics.commands)
+        while await _is_confirmed(group):
+            await asyncio.wait([pump], timeout=LOOK_S)
+        await asyncio.to_thread(admin.create_topic, topics.commands)
+
+        while not await _is_confirmed(group):
+            await asyncio.wait([pump], timeout=LOOK_S)
+
+
+@asynccontextmanager
+async def _fed(
+    broker: Cluster, settings: KafkaSettings, topics: Sequence[str]
+) -> AsyncGenerator[tuple[Group, asyncio.Task[None]], None]:
+    """A group's member whose partitions are fed, and its pump."""
+    taking = Taking()
+    members = Members(taking)
+    members.group = group = Group(settings, members, topics)
+    await group.start()
+    pump = asyncio.create_task(group.pump())
+    try:
+        await asyncio.to_thread(broker.client().publish, Outgoing(topic=topics[0], value=b"{}"))
+        async with asyncio.timeout(60):
+            await taking.fed.wait()
+        yield group, pump
+    finally:
+        pump.cancel()
+        await asyncio.wait([pump])
+        await group.stop()
+
+
+async def _is_confirmed(group: Group) -> bool:
+    try:
+        await group.confirm(0)
+    except LogUnavailable:
+        return False
+    return True
 
 
 class Nobody:

@@ -26,7 +26,7 @@ from hitl_events.adapters.kafka.records import Place, Stored
 from hitl_events.adapters.kafka.settings import KafkaSettings
 from hitl_events.adapters.kafka.trouble import Doing
 from hitl_events.domain.values import value
-from hitl_events.errors import LogUnavailable, OffsetOutside
+from hitl_events.errors import LogUnavailable, OffsetOutside, UnknownTopic
 
 SESSION_S = 10.0
 """A member that was not heard for so long has lost its partitions."""
@@ -38,6 +38,8 @@ PIECE_RECORDS_MAX = 2_048
 REBALANCE_S = 60.0
 LAG_S = 1.0
 """How often the lags are looked at: a scrape comes every 15 s or so."""
+GONE_S = 60.0
+"""A topic that is not there for so long was deleted: a broker that has just begun knows all."""
 
 _T = TypeVar("_T")
 
@@ -117,6 +119,7 @@ class Group:
         self.lags: Mapping[tuple[str, int], int] = {}
         """Records of what is fed here that are not settled, as of a second ago."""
         self._lags_of_s = 0.0
+        self._gone_from_s: float | None = None
 
     async def start(self) -> None:
         """Join the group; bounded."""
@@ -140,6 +143,7 @@ class Group:
                 self._feed(place, records)
             if asyncio.get_running_loop().time() - self._lags_of_s >= LAG_S:
                 await self._look_at_lags()
+                self._look_for_topics()
 
     async def _read(self) -> Mapping[Any, Sequence[Any]]:
         """What came; `OffsetOutside` where it was deleted before it was read."""
@@ -172,6 +176,22 @@ class Group:
                     unread = max(high - position, 0)
                     lags[place.topic, partition] = unread + feeding.held(place.topic)
         self.lags = lags
+
+    def _look_for_topics(self) -> None:
+        """Who has none to read would wait for ever: `UnknownTopic` where one stays away.
+
+        One that was made anew is found at once, not when the driver next asks by itself.
+        """
+        client = self._consumer._client  # noqa: SLF001 - the consumer tells only of topics that are there
+        gone = [each for each in self._topics if client.cluster.partitions_for_topic(each) is None]
+        now_s = asyncio.get_running_loop().time()
+        if not gone:
+            self._gone_from_s = None
+            return
+        self._gone_from_s = self._gone_from_s or now_s
+        if now_s - self._gone_from_s > GONE_S:
+            raise UnknownTopic(gone[0])
+        client.force_metadata_update()
 
     async def _ends_of_full(self) -> Mapping[Any, int]:
         """Nothing is fetched of them, so that nothing tells how far they are behind by now."""
