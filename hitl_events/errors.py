@@ -164,15 +164,20 @@ class OffsetOutside(HitlError):
 class TopicDiffers(HitlError):
     """A topic is there with another number of partitions, which can not be changed.
 
-    The key decides the partition: a change would move runs away from their events.
+    The key decides the partition: a change would move runs away from their events. `beside` is
+    the topic that has as many as expected, where they disagree among themselves.
     """
 
-    def __init__(self, topic: str, found: int, expected: int) -> None:
+    def __init__(self, topic: str, found: int, expected: int, beside: str | None = None) -> None:
         self.topic = topic
         self.found = found
         self.expected = expected
+        if beside is None:
+            wanted, way = f"{expected} partitions", f"ask for {found}"
+        else:
+            wanted, way = f"as many partitions as {beside!r}, {expected}", "restore the topics"
         super().__init__(
-            f"expected topic {topic!r} with {expected} partitions, found {found}: ask for {found}, "
+            f"expected topic {topic!r} with {wanted}, found {found}: {way}, "
             f"or take another HITL_TOPIC_PREFIX (the number can not be changed later)"
         )
 

@@ -10,7 +10,7 @@ from hitl_events.adapters.kafka.admin import Admin, Difference
 from hitl_events.adapters.kafka.topics import Topics
 from hitl_events.errors import InvalidInput, LogUnavailable, TopicDiffers, UnknownTopic
 from tests.integration.engine import wait_until
-from tests.integration.kafka_made import settings_of
+from tests.integration.kafka_made import made, settings_of
 from tests.kafka.client import KafkaException, NotPublished, publish
 from tests.kafka.cluster import Cluster
 from tests.kafka.records import Outgoing
@@ -99,6 +99,21 @@ async def test_another_partition_count_is_refused(broker: Cluster, prefix: str) 
     error = caught.value
     assert (error.topic, error.found, error.expected) == (f"{prefix}.events", 2, 4)
     assert f"{prefix}.commands" not in theirs.topics()
+
+
+async def test_topics_that_disagree_are_told(broker: Cluster, prefix: str) -> None:
+    """No number that could be asked for would fit all of them."""
+    await made(settings_of(broker, prefix), 2)
+    topics = Topics(prefix)
+    theirs = broker.client().admin
+    theirs.delete_topic(topics.events)
+    wait_until(lambda: topics.events not in theirs.topics(), "the topic goes")
+    theirs.create_topic(topics.events, 3)
+
+    async with Admin(settings_of(broker, prefix)) as admin:
+        for asking in (admin.partitions(), admin.create(3), admin.create()):
+            with pytest.raises(TopicDiffers, match=r"as many .* as '.*commands', 2, found 3"):
+                await asking
 
 
 async def test_other_settings_are_told_and_left(broker: Cluster, prefix: str) -> None:

@@ -218,10 +218,13 @@ def _agreed(found: Mapping[str, int], wanted: int | None) -> int:
     """The one number of partitions; `TopicDiffers` for the first topic that has another."""
     if wanted is not None and not 0 < wanted <= PARTITIONS_MAX:
         raise InvalidInput(f"expected 1 to {PARTITIONS_MAX} partitions, found {wanted}")
-    expected = next(iter(found.values()), PARTITIONS_DEFAULT) if wanted is None else wanted
+    first = next(iter(found), None)
     for name, count in found.items():
-        if count != expected:
-            raise TopicDiffers(name, count, expected)
+        if first is not None and count != found[first]:
+            raise TopicDiffers(name, count, found[first], beside=first)
+    expected = wanted or (PARTITIONS_DEFAULT if first is None else found[first])
+    if first is not None and found[first] != expected:
+        raise TopicDiffers(first, found[first], expected)
     return expected
 
 
