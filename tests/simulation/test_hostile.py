@@ -121,7 +121,6 @@ FAILING = (
     raises,
     exits,
     cancelled_inside,
-    times_out,
     _asking("gate-name", lambda run: run.gate(LONE)),
     _asking("step-name", lambda run: run.step(fine, 1, name=LONE)),
     _asking("verdict", lambda run: run.gate("g", verdicts=(LONE,))),
@@ -158,7 +157,7 @@ async def picky(run: Run, request: Any) -> Any:
 @pytest.fixture
 async def runtime() -> AsyncIterator[Runtime]:
     """A runtime with all of them."""
-    async with Runtime.open(None, recipes=[*FAILING, good, stubborn, picky]) as opened:
+    async with Runtime.open(None, recipes=[*FAILING, times_out, good, stubborn, picky]) as opened:
         yield opened
 
 
@@ -176,6 +175,16 @@ async def test_a_bad_recipe_fails_alone(runtime: Runtime, handle: Recipe) -> Non
 
     assert outcome.status == "error"
     assert outcome.diagnostics[0].code in {"step.failed", "recipe.failed"}
+    assert (await _bounded(runtime.decide(neighbour.token or "", "approve"))).status == "ok"
+
+
+async def test_a_recipe_that_uses_the_loop_is_blocked_alone(runtime: Runtime) -> None:
+    """It can go on once it is mended, and the neighbour goes on at once."""
+    neighbour = await runtime.run("good", 1)
+
+    outcome = await _bounded(runtime.run(times_out.name, 1))
+
+    assert outcome.diagnostics[0].code == "recipe.foreign_await"
     assert (await _bounded(runtime.decide(neighbour.token or "", "approve"))).status == "ok"
 
 
