@@ -1,6 +1,7 @@
 import asyncio
 import threading
-from collections.abc import AsyncGenerator
+import types
+from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager
 from contextvars import ContextVar, copy_context
 from typing import Any
@@ -258,7 +259,7 @@ async def test_a_once_step_that_waited_too_long_for_a_thread_is_uncertain(
 
     async with _no_thread_is_free(steps, monkeypatch) as group:
         group.create_task(steps.executor.run(late, 0.0))
-        await asyncio.sleep(0)
+        await loop_has_come_round()
         steps.clock.advance(module.ONCE_START_S_MAX + 1)
 
     assert ran == []
@@ -283,11 +284,17 @@ async def test_what_ends_a_coroutine_ends_its_step_alone(steps: Steps) -> None:
     ]
 
 
+@types.coroutine
+def _hold() -> Generator[None]:
+    """Suspends whoever awaits it, on no loop's behalf."""
+    yield
+
+
 def test_a_step_that_is_ended_with_its_loop_has_not_failed(steps: Steps) -> None:
     """What is closed with the process reports nothing: it is run again, or asked about."""
 
     async def waits() -> None:
-        await asyncio.sleep(0)
+        await _hold()
 
     running = steps.executor.run(steps.start(waits), 0.0)
     copy_context().run(running.send, None)  # the step that it enters is no other test's

@@ -7,6 +7,7 @@ from hitl_events import Recipe, Run, Runtime, hitl, recipe
 from hitl_events.errors import RecipeError
 from hitl_events.recipes.host import set_local_host
 from tests.unit.runtime.played import reviewed
+from tests.unit.turns import loop_has_come_round
 
 
 def test_a_handle_runs_by_itself() -> None:
@@ -81,7 +82,7 @@ async def test_nothing_of_it_is_left() -> None:
         await run.step(hang.wait, name="hang")
 
     calls = [asyncio.create_task(body.run(at)) for at in range(2)]
-    await asyncio.sleep(0)
+    await loop_has_come_round()
     for call in calls:
         call.cancel()
     await asyncio.wait(calls)

@@ -11,6 +11,7 @@ from hitl_events.errors import CorruptLog, Fenced, LogUnavailable
 from hitl_events.runtime import partition
 from tests.unit.runtime.conftest import Place
 from tests.unit.runtime.played import gated, plain
+from tests.unit.turns import loop_has_come_round
 from tests.unit.world import story
 
 
@@ -67,10 +68,10 @@ async def test_a_second_process_hears_refusals(place: Place) -> None:
 async def test_a_second_process_takes_over(place: Place) -> None:
     """When the owner has gone the other serves, and finds what was going on."""
     hang = asyncio.Event()
-    begun: list[int] = []
+    begun = asyncio.Event()
 
     async def slow() -> str:
-        begun.append(1)
+        begun.set()
         await hang.wait()
         return "done"
 
@@ -87,8 +88,7 @@ async def test_a_second_process_takes_over(place: Place) -> None:
     async with asyncio.timeout(20):
         async with place.open(body) as first, place.open(body) as second:
             call = asyncio.create_task(second.run("slow", run_id="a"))
-            while not begun:
-                await asyncio.sleep(0)
+            await begun.wait()
             hang.set()
             assert (await call).artefact["result"] == "done"
         del first
@@ -97,10 +97,12 @@ async def test_a_second_process_takes_over(place: Place) -> None:
 async def test_a_waiting_process_goes_on_when_the_owner_dies(place: Place) -> None:
     """A caller that waits for another process's step becomes the owner and runs it itself."""
     begun: list[str] = []
+    has_begun = asyncio.Event()
 
     def made(name: str, *, hangs: bool) -> Any:
         async def slow() -> str:
             begun.append(name)
+            has_begun.set()
             if hangs:
                 await asyncio.Event().wait()
             return name
@@ -116,8 +118,7 @@ async def test_a_waiting_process_goes_on_when_the_owner_dies(place: Place) -> No
         await owner.__aenter__()
         async with place.open(made("other", hangs=False)) as other:
             call = asyncio.create_task(other.run("slow", run_id="a"))
-            while not begun:
-                await asyncio.sleep(0)
+            await has_begun.wait()
             await owner.__aexit__(None, None, None)
             outcome = await call
 
@@ -168,9 +169,12 @@ async def test_what_was_running_runs_again_after_a_failed_commit(place: Place) -
     log = Broken(place.log())
     hang = asyncio.Event()
     begun: list[int] = []
+    both = asyncio.Event()
 
     async def slow() -> None:
         begun.append(1)
+        if len(begun) == 2:
+            both.set()
         await hang.wait()
 
     @recipe("slow", version="1")
@@ -179,8 +183,7 @@ async def test_what_was_running_runs_again_after_a_failed_commit(place: Place) -
 
     async with place.open(body, gated, log=log) as runtime, asyncio.timeout(20):
         call = asyncio.create_task(runtime.run("slow", run_id="a"))
-        while len(begun) < 2:
-            await asyncio.sleep(0)
+        await both.wait()
         log.raises = [("before", LogUnavailable("the disk is full"))]
         with pytest.raises(LogUnavailable):
             await runtime.run("r", 1)
@@ -259,7 +262,7 @@ async def test_failures_are_told_to_those_who_wait_and_to_nobody_else(
         log.raises = [("before", LogUnavailable("the disk is full"))]
         calls = [asyncio.create_task(runtime.run("r", at)) for at in range(5)]
         forgotten = asyncio.create_task(runtime.run("r", 9))
-        await asyncio.sleep(0)
+        await loop_has_come_round()
         forgotten.cancel()
         found = await asyncio.gather(*calls, return_exceptions=True)
     del calls, forgotten

@@ -6,6 +6,7 @@ from hitl_events.domain.events import Source
 from hitl_events.ports import InboundRecord
 from hitl_events.testing.poison import Poison, Target, poisons
 from tests.unit.runtime.conftest import KEYS, Place
+from tests.unit.turns import loop_has_come_round
 
 NOWHERE = Source(topic="t", partition=0, offset=0, timestamp_ms=0)
 
@@ -36,7 +37,7 @@ async def test_an_engine_keeps_all_poison_whole_and_goes_on(place: Place) -> Non
         sender = place.log()
         offsets = [await sender.put(_record(poison)) for poison in sent]
         while await sender.answer(offsets[-1]) is None:
-            await asyncio.sleep(0)
+            await loop_has_come_round()
         letters = [letter for _, letter in await sender.list(1_000)][::-1]
         outcome = await runtime.decide(token, "approve")
         sender.close()

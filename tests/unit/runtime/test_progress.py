@@ -6,6 +6,7 @@ import pytest
 
 from hitl_events.errors import LogUnavailable
 from hitl_events.runtime.progress import Progress
+from tests.unit.turns import loop_has_come_round
 
 
 async def test_who_waits_is_woken_when_it_is_there() -> None:
@@ -15,8 +16,8 @@ async def test_who_waits_is_woken_when_it_is_there() -> None:
         waiting = group.create_task(progress.reached(1, 7))
         for partition, next_offset in ((1, 7), (2, 99)):
             progress.moved(partition, next_offset)
-            await asyncio.sleep(0)
-            await asyncio.sleep(0)
+            await loop_has_come_round()
+            await loop_has_come_round()
             assert not waiting.done()
         progress.moved(1, 8)
 

@@ -6,6 +6,7 @@ from typing import Any
 from hitl_events import Run, recipe
 from hitl_events.errors import LogUnavailable
 from tests.unit.runtime.conftest import Place
+from tests.unit.turns import loop_has_come_round
 
 
 class Log:
@@ -33,7 +34,7 @@ class Log:
         if self._pieces == 0 and self._error is not None:
             raise self._error
         self.story.append("rest")
-        await asyncio.sleep(0)
+        await loop_has_come_round()
         return True
 
 

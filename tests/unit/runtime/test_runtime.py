@@ -14,6 +14,7 @@ from hitl_events.errors import LogUnavailable
 from hitl_events.runtime.executor import THREADS_MAX
 from tests.unit.runtime.conftest import Place
 from tests.unit.runtime.played import Counting, gated
+from tests.unit.turns import loop_has_come_round
 from tests.unit.world import story
 
 
@@ -60,7 +61,7 @@ async def test_what_ran_when_the_process_ended_runs_again(place: Place) -> None:
     async with place.open(slow, drain_s=0) as runtime:
         call = asyncio.create_task(runtime.run("slow", run_id="a"))
         while not begun:
-            await asyncio.sleep(0)
+            await loop_has_come_round()
     with pytest.raises(LogUnavailable, match="closed"):
         await call
     hang = False

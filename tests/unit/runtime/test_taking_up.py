@@ -10,6 +10,7 @@ from hitl_events.domain.values import RunId
 from hitl_events.engine.turn import Turn
 from hitl_events.runtime import runner as module
 from tests.unit.runtime.conftest import Place
+from tests.unit.turns import loop_has_come_round
 
 
 @recipe("endless", version="1")
@@ -43,7 +44,7 @@ async def test_who_comes_now_does_not_wait_for_all_that_is_taken_up(
     async with asyncio.timeout(20), place.open(endless, drain_s=0) as runtime:
         calls = [asyncio.ensure_future(runtime.run("endless", run_id=each)) for each in "abc"]
         while len([each async for each in runtime.events("c")]) < 1:
-            await asyncio.sleep(0)
+            await loop_has_come_round()
     await asyncio.wait(calls)
     assert all(call.exception() for call in calls)
 
@@ -54,6 +55,6 @@ async def test_who_comes_now_does_not_wait_for_all_that_is_taken_up(
     ):
         assert (await runtime.run("quick", run_id="new")).status == "ok"
         while not any("c" in touched for touched in watching.turns):
-            await asyncio.sleep(0)
+            await loop_has_come_round()
 
     assert watching.turns == [{"a", "new"}, {"b"}, {"c"}]

@@ -8,6 +8,7 @@ import pytest
 from hitl_events.errors import ForeignTask
 from hitl_events.runtime.foreign import outside_of_tasks
 from hitl_events.runtime.tasks import Tasks
+from tests.unit.turns import loop_has_come_round
 
 WHO: ContextVar[str] = ContextVar("who", default="nobody")
 
@@ -82,7 +83,7 @@ async def test_each_job_has_its_own_context() -> None:
         seen.append(WHO.get())
         WHO.set(name)
         if waits:
-            await asyncio.sleep(0)
+            await loop_has_come_round()
         assert WHO.get() == name
 
     async with asyncio.TaskGroup() as group:
@@ -111,7 +112,7 @@ async def test_cancelling_ends_what_runs_and_forgets_the_rest() -> None:
     async with asyncio.TaskGroup() as group:
         tasks = Tasks(group)
         tasks.add(waits)
-        await asyncio.sleep(0)
+        await loop_has_come_round()
         tasks.add(never)
         tasks.cancel()
 
