@@ -2,7 +2,7 @@
 
 `serve` builds all of it, runs one coroutine in it and closes it in reverse. What ends a process:
 
-- its work returns, or a first SIGTERM or SIGINT lets it end: exit 0, in less than 10 s;
+- its work returns, or a first SIGTERM, SIGINT or SIGHUP lets it end: exit 0, in less than 10 s;
 - a second signal: exit 130, at once;
 - a `HitlError`: one line on stderr that says what to do, and its exit code (2 settings, 5 the log);
 - a defect of ours, an event loop that stands still, an end that hangs: exit 70.
@@ -34,6 +34,7 @@ from hitl_services.metering import Meter
 from hitl_services.metrics import Metrics
 from hitl_services.observers import Observers
 from hitl_services.settings import Look, ProcessSettings, lookup, process_settings
+from hitl_services.signals import ending_signals
 from hitl_services.watch import Bounds, Watch
 
 Plan = TypeVar("Plan")
@@ -122,7 +123,7 @@ class _Frame:
         self._working = False
         self._told: Callable[[], object] | None = None
         self._watch.start()
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in ending_signals():
             signal.signal(number, self._came)
 
     def _came(self, number: int, _: FrameType | None) -> None:
@@ -241,7 +242,7 @@ class _Frame:
         No signal changes that code any more: the interpreter gives them back to the system, which
         would end the process as if it had been killed.
         """
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in ending_signals():
             signal.signal(number, signal.SIG_IGN)
         if self._log is not None:
             self._log.tell("process.stopped", exit_code=code)

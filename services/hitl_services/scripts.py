@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from types import FrameType
 from typing import NoReturn
 
+from hitl_services.signals import ending_signals
+
 _USAGE = 2
 _ENDS = (
     "SIGTERM ends it within 10 s. Exit codes: 0 ended; 2 usage or settings; 5 the broker can not "
@@ -23,7 +25,7 @@ class Script(argparse.ArgumentParser):
     """
 
     def __init__(self, name: str, description: str, settings: str) -> None:
-        for number in (signal.SIGTERM, signal.SIGINT):  # until the frame takes them: nothing began
+        for number in ending_signals():  # until the frame takes them: nothing began
             signal.signal(number, _leave)
         epilog = (
             f"Settings: {settings} and the others of docs/operations.md, in the environment or in "

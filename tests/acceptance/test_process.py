@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -31,9 +32,18 @@ def test_help_imports_no_driver(name: str) -> None:
     assert done.stdout.endswith("[]\n")
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.fixture
+def hangup() -> Generator[None]:
+    """Processes that are started here hear it, even where `nohup` began these tests."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.usefixtures("hangup")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_ends_it_with_0(tmp_path: Path, number: signal.Signals) -> None:
-    """The first SIGTERM or SIGINT lets the work end; nothing is left open, nothing warned of."""
+    """The first of them lets the work end; nothing is left open, nothing warned of."""
     with child(tmp_path, SCRIPT, "idle") as process:
         process.until("working")
         process.signal(number)
