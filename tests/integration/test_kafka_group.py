@@ -86,6 +86,24 @@ async def test_the_lag_counts_what_is_not_read_while_a_partition_is_full(
     assert full.records == 1
 
 
+async def test_the_lag_of_a_partition_that_is_not_fed_is_told(broker: Cluster, prefix: str) -> None:
+    """One in trouble falls behind, and whoever watches sees by how much."""
+    settings = settings_of(broker, prefix)
+    topics = await made(settings, 1)
+    client, place = broker.client(), (topics.decisions, 0)
+    decision = Outgoing(topic=topics.decisions, value=b"{}", partition=0)
+    await asyncio.to_thread(client.publish, *[decision] * 3)
+    await asyncio.to_thread(client.admin.move_group, settings.group, *place, 2)
+
+    async with _member(settings, topics.inbound) as (group, pump), asyncio.timeout(60):
+        await asyncio.to_thread(client.publish, *[decision] * MORE)
+        while group.lags.get(place) != 1 + MORE:
+            await asyncio.wait([pump], timeout=LOOK_S)
+        told = dict(group.lags)
+
+    assert told == {place: 1 + MORE}
+
+
 class Taking(Full):
     """Takes all that comes."""
 
@@ -191,8 +209,10 @@ class Nobody:
 
 
 @asynccontextmanager
-async def _member(settings: KafkaSettings, topics: Sequence[str]) -> AsyncGenerator[Group, None]:
-    """A group's member that has its partitions, and reads."""
+async def _member(
+    settings: KafkaSettings, topics: Sequence[str]
+) -> AsyncGenerator[tuple[Group, asyncio.Task[None]], None]:
+    """A group's member that has its partitions and feeds nobody, and its pump."""
     nobody = Nobody()
     group = Group(settings, nobody, topics)
     await group.start()
@@ -200,7 +220,7 @@ async def _member(settings: KafkaSettings, topics: Sequence[str]) -> AsyncGenera
         pump = asyncio.create_task(group.pump())
         async with asyncio.timeout(60):
             await nobody.gained.wait()
-        yield group
+        yield group, pump
         pump.cancel()
         await asyncio.wait([pump])
     finally:
@@ -212,7 +232,7 @@ async def member(broker: Cluster, prefix: str) -> AsyncGenerator[Group]:
     """The only one, of one partition."""
     settings = settings_of(broker, prefix)
     topics = await made(settings, 1)
-    async with _member(settings, topics.inbound) as group:
+    async with _member(settings, topics.inbound) as (group, _):
         yield group
 
 
@@ -233,7 +253,7 @@ async def test_who_was_replaced_can_not_confirm(broker: Cluster, prefix: str) ->
     """The one that came under the same instance id has its partitions now."""
     settings = replace(settings_of(broker, prefix), group_instance_id="a")
     topics = await made(settings, 1)
-    async with _member(settings, topics.inbound) as old, _member(settings, topics.inbound):
-        async with asyncio.timeout(60):
-            with pytest.raises(LogUnavailable, match="confirm the membership"):
-                await old.confirm(0)
+    taken_from, taking = (_member(settings, topics.inbound) for _ in range(2))
+    async with taken_from as (old, _), taking, asyncio.timeout(60):
+        with pytest.raises(LogUnavailable, match="confirm the membership"):
+            await old.confirm(0)

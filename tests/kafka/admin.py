@@ -82,6 +82,12 @@ class Admin:
         (found,) = _done(self._client.list_consumer_group_offsets(asked))
         return {at.partition: at.offset for at in found.topic_partitions if at.topic == topic}
 
+    def move_group(self, group: str, topic: str, number: int, offset: int) -> None:
+        """It goes on from there, as if it had committed that; it must have no members."""
+        place = TopicPartition(topic, number, offset)
+        asked = [ConsumerGroupTopicPartitions(group, [place])]
+        _done(self._client.alter_consumer_group_offsets(asked))
+
     def delete_group(self, name: str) -> None:
         """A group without members, and all offsets that it committed."""
         _done(self._client.delete_consumer_groups([name]))

@@ -117,7 +117,7 @@ class Group:
         self._starts: deque[tuple[int, Mapping[str, int], Feeding]] = deque()
         self._full: set[int] = set()
         self.lags: Mapping[tuple[str, int], int] = {}
-        """Records of what is fed here that are not settled, as of a second ago."""
+        """Records of what is ours that are not settled, as of a second ago."""
         self._lags_of_s = 0.0
         self._gone_from_s: float | None = None
 
@@ -163,7 +163,7 @@ class Group:
     async def _look_at_lags(self) -> None:
         """The ends came with the last records; where nothing is read now they are asked for."""
         self._lags_of_s = asyncio.get_running_loop().time()
-        lags: dict[tuple[str, int], int] = {}
+        lags = await self._lags_of_unfed()
         ends = await self._ends_of_full()
         for partition, feeding in list(self._feedings.items()):
             for place in self._places(partition):
@@ -176,6 +176,28 @@ class Group:
                     unread = max(high - position, 0)
                     lags[place.topic, partition] = unread + feeding.held(place.topic)
         self.lags = lags
+
+    async def _lags_of_unfed(self) -> dict[tuple[str, int], int]:
+        """Of partitions that are in trouble, or being taken over: all behind what is committed.
+
+        Without those of which the group has committed nothing.
+        """
+        assigned = self._consumer.assignment()
+        places = [each for each in assigned if each.partition not in self._feedings]
+        lags: dict[tuple[str, int], int] = {}
+        if not places:
+            return lags
+        known = [Place(each.topic, each.partition) for each in places]
+        ends_of, what = self._consumer.end_offsets(places), "read the ends for the lag"
+        with suppress(LogUnavailable):  # asked again soon; what is fed must not wait for it
+            ends = await self._call(ends_of, what, within_s=LAG_S)
+            settled = await self._committed(known, "read offsets for the lag", within_s=LAG_S)
+            lags = {
+                (each.topic, each.partition): max(end - settled[each], 0)
+                for each, end in ends.items()
+                if each in settled
+            }
+        return lags
 
     def _look_for_topics(self) -> None:
         """Who has none to read would wait for ever: `UnknownTopic` where one stays away.
@@ -266,9 +288,11 @@ class Group:
         found = await self._committed(places, f"read the offsets of {topic}")
         return {place.partition: offset for place, offset in found.items()}
 
-    async def _committed(self, places: Sequence[Place], what: str) -> Mapping[Place, int]:
+    async def _committed(
+        self, places: Sequence[Place], what: str, *, within_s: float = CALL_S
+    ) -> Mapping[Place, int]:
         coordinator = self._consumer._coordinator  # noqa: SLF001 - `committed` may say None for "ask again"
-        return await self._call(committed_offsets(coordinator, places), what)
+        return await self._call(committed_offsets(coordinator, places), what, within_s=within_s)
 
     async def spans(self, partition: int) -> dict[str, Span]:
         """What the topics hold of it."""
