@@ -7,11 +7,12 @@ import io
 import json
 import os
 import signal
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.acceptance.console import Console
+from tests.acceptance.console import Console, Said
 
 
 @pytest.fixture(scope="module")
@@ -111,6 +112,28 @@ def test_a_reader_that_goes_away_is_no_error(console: Console, form: str) -> Non
     os.close(writing)
 
     assert (said.code, said.err) == (0, "")
+
+
+def test_what_another_command_writes_is_verified_without_a_file_between(console: Console) -> None:
+    """A pipe is a file to `verify`; `import`, which reads twice, says that it can not take one."""
+    console.hitl("export", "-o", "all.jsonl")
+    (console.folder / "changed.jsonl").write_text(
+        (console.folder / "all.jsonl").read_text(encoding="utf-8").replace("anna", "eva"),
+        encoding="utf-8",
+    )
+    os.mkfifo(console.folder / "pipe")
+
+    def piped(name: str, *command: str) -> Said:
+        with subprocess.Popen(["sh", "-c", f"cat {name} > pipe"], cwd=console.folder):
+            return console.hitl(*command)
+
+    assert json.loads(piped("all.jsonl", "verify", "pipe", "--json").out)["events"] == 10
+    broken = piped("changed.jsonl", "verify", "pipe")
+    assert broken.code == 4
+    assert "run r-1, event" in broken.err
+    refused = console.hitl("import", "pipe", "--dir", "desk")
+    assert refused.code == 2
+    assert "found the pipe 'pipe': it is read twice, write it to a file first" in refused.err
 
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGKILL])

@@ -35,9 +35,8 @@ def lines_of(name: str) -> Iterator[bytes]:
     """
     try:
         with Path(name).open("rb") as file:
-            begins = file.read(len(_ZSTD_MAGIC))
-            file.seek(0)
-            if begins == _ZSTD_MAGIC:
+            begins = file.peek(len(_ZSTD_MAGIC))  # a pipe can not be read again
+            if begins.startswith(_ZSTD_MAGIC):
                 yield from _unpacked(file, name)
             elif begins.startswith(_GZIP_MAGIC):
                 yield from _gunzipped(file, name)

@@ -37,6 +37,9 @@ def load(screen: Screen, settings: Settings, names: tuple[str, ...]) -> int:
         message = "expected an empty data directory to import into, found a cluster"
         raise InvalidInput(f"{message}: unset HITL_KAFKA_BOOTSTRAP, and name it with --dir")
     for name in names:
+        if Path(name).is_fifo():
+            message = f"expected a file to import, found the pipe {quoted(name)}"
+            raise InvalidInput(f"{message}: it is read twice, write it to a file first")
         if not Path(name).is_file():
             raise InvalidInput(f"expected a file to import, found none under {quoted(name)}")
     directory = DataDirectory(settings.directory)

@@ -115,8 +115,9 @@ def _read_model(screen: Screen, settings: Settings) -> tuple[Problem, ...]:
 
 
 def _is_file(name: str) -> bool:
+    """A pipe is read like one: what another command writes need not lie on a disk."""
     try:
-        return Path(name).is_file()
+        return Path(name).is_file() or Path(name).is_fifo()
     except (OSError, ValueError):
         return False  # no path can be like this, a run neither; that is said later
 
@@ -200,7 +201,8 @@ def check_files(
 ) -> list[Sum]:
     """Exported files, for which no log is needed, in their order."""
     size = sum(Path(name).stat().st_size for name in names)
-    jobs = min(asked.jobs or _fitting(size, _FILE_BYTES_PER_JOB_MIN), len(names))
+    piped = any(Path(name).is_fifo() for name in names)  # another process may not have it open
+    jobs = 1 if piped else min(asked.jobs or _fitting(size, _FILE_BYTES_PER_JOB_MIN), len(names))
     shares = [
         FileShare(names=tuple(names[first::jobs]), against=asked.against, only=only)
         for first in range(jobs)

@@ -1,7 +1,9 @@
 """Exported files as they lie on disk: which lines they hold, however they are compressed."""
 
 import gzip
+import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -23,6 +25,18 @@ def test_a_file_has_the_same_lines_however_it_is_compressed(
     file.write_bytes(compress(WHOLE))
 
     assert list(lines_of(str(file))) == LINES
+
+
+@pytest.mark.parametrize("compress", [bytes, gzip.compress, zstandard.compress])
+def test_a_pipe_is_read_like_a_file(compress: Callable[[bytes], bytes], tmp_path: Path) -> None:
+    """Once, from its beginning: nothing of it is lost to whoever looks how it is compressed."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor() as pool:
+        written = pool.submit(pipe.write_bytes, compress(WHOLE))
+
+        assert list(lines_of(str(pipe))) == LINES
+        assert written.result()
 
 
 @pytest.mark.parametrize("damage", ["a bit", "the end"])
