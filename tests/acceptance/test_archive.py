@@ -216,10 +216,12 @@ def test_two_histories_of_one_run_are_not_imported(
         (["archive", "-o", "a"], 2, "--closed-before"),
         (["archive", "--closed-before", "soon", "-o", "a"], 2, "as --closed-before"),
         (["archive", *NOW], 2, "-o"),
+        (["archive", *NOW, "-o", ""], 2, "found an empty name"),
         (["archive", *NOW, "-o", "data/log.db"], 1, "expected to write into the archive"),
         (["archive", *NOW, "-o", "/proc/nothing"], 1, "expected to write into the archive"),
         (["archive", *NOW, "-o", "a", "--dir", "nowhere"], 5, "expected a log"),
         (["import", "nothing", "--dir", "b"], 2, "expected a file to import"),
+        (["import", "n" * 5_000, "--dir", "b"], 2, "expected a file to import"),
     ],
 )
 def test_a_wrong_line_says_what_was_expected(

@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from hitl_events.adapters.system import SystemClock
 from hitl_events.audit.report import Problem, VerifyReport
-from hitl_events.errors import CorruptLog
+from hitl_events.errors import CorruptLog, InvalidInput
 from hitl_events.ports import RunPosition
 from hitl_services.cli.archive_folder import Archived, ArchiveFile, ArchiveFolder
 from hitl_services.cli.interruptible import interruptible
@@ -30,6 +30,8 @@ _ENDED = frozenset({"completed", "failed", "cancelled"})
 def archive(screen: Screen, settings: Settings, closed_before: str, output: str) -> int:
     """Write what is not in the folder yet; nothing is removed from the log."""
     before = moment(closed_before, "--closed-before", now=SystemClock().now())
+    if not output:
+        raise InvalidInput("expected -o to name the folder of the archive, found an empty name")
     try:
         with (
             opened(screen, settings, must_exist=True) as store,

@@ -23,7 +23,7 @@ from hitl_services.cli.progress import progress
 from hitl_services.cli.screen import Screen
 from hitl_services.cli.settings import Settings
 from hitl_services.cli.shares import together
-from hitl_services.cli.verifier import Asked, check_files, noted, problems_page
+from hitl_services.cli.verifier import Asked, check_files, is_file, noted, problems_page
 from hitl_services.failure import DONE
 from hitl_services.text import counted, quoted
 
@@ -37,11 +37,11 @@ def load(screen: Screen, settings: Settings, names: tuple[str, ...]) -> int:
         message = "expected an empty data directory to import into, found a cluster"
         raise InvalidInput(f"{message}: unset HITL_KAFKA_BOOTSTRAP, and name it with --dir")
     for name in names:
+        if not is_file(name):
+            raise InvalidInput(f"expected a file to import, found none under {quoted(name)}")
         if Path(name).is_fifo():
             message = f"expected a file to import, found the pipe {quoted(name)}"
             raise InvalidInput(f"{message}: it is read twice, write it to a file first")
-        if not Path(name).is_file():
-            raise InvalidInput(f"expected a file to import, found none under {quoted(name)}")
     directory = DataDirectory(settings.directory)
     _refuse_unless_empty(directory)
     report = together(check_files(screen, list(dict.fromkeys(names)), Asked())).report

@@ -79,7 +79,7 @@ def verify(screen: Screen, settings: Settings, named: tuple[str, ...], asked: As
 def _report(
     screen: Screen, settings: Settings, named: tuple[str, ...], asked: Asked
 ) -> VerifyReport:
-    files = [name for name in dict.fromkeys(named) if _is_file(name)]
+    files = [name for name in dict.fromkeys(named) if is_file(name)]
     run_ids = tuple(name for name in dict.fromkeys(named) if name not in files)
     sources = check_files(screen, files, asked, only=frozenset(run_ids)) if files else []
     model: tuple[Problem, ...] = ()
@@ -114,7 +114,7 @@ def _read_model(screen: Screen, settings: Settings) -> tuple[Problem, ...]:
         return ()
 
 
-def _is_file(name: str) -> bool:
+def is_file(name: str) -> bool:
     """A pipe is read like one: what another command writes need not lie on a disk."""
     try:
         return Path(name).is_file() or Path(name).is_fifo()
