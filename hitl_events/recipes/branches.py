@@ -195,7 +195,7 @@ class Branches:
                     return
             elif isinstance(asked, AllCall):
                 if asked.items:
-                    self._split(branch, asked)
+                    self._split(branch, asked)  # pyright: ignore[reportUnknownArgumentType]  # what it gives is for the recipe
                     return
                 result = ()
             elif isinstance(asked, Signal):
@@ -227,7 +227,7 @@ class Branches:
         self.fresh.append(call.key)
         return None
 
-    def _split(self, owner: Branch, call: AllCall) -> None:
+    def _split(self, owner: Branch, call: AllCall[Any]) -> None:
         group = Group(owner, len(call.items))
         for index, item in enumerate(call.items):
             if isinstance(item, Call):

@@ -3,18 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
-from typing import Any, Protocol
+from datetime import timedelta
+from typing import Any, Protocol, TypedDict, Unpack
 
 from hitl_events.domain.artefact import latest_by_name
 from hitl_events.domain.state import gate_status
 from hitl_events.domain.values import iso, value
 from hitl_events.errors import RecipeError
-from hitl_events.recipes.calls import Decision, GateOptions, Signal
+from hitl_events.recipes.calls import Decision, GateOptions, PauseKind, Signal
 from hitl_events.recipes.plan import PlanNode
 from hitl_events.recipes.run import Run, set_signal
-from hitl_events.recipes.step import name_of
+from hitl_events.recipes.step import Retry, name_of
 
 REVISE_VERDICT = "request_changes"
+
+
+class StepOptions(TypedDict, total=False):
+    """Of a step, as `Run.step` has them."""
+
+    once: bool
+    retry: Retry | None
+    timeout_s: timedelta | float | None
+    undo: Callable[..., Any] | None
+
+
+class MoreGateOptions(TypedDict, total=False):
+    """Of a gate, as `Run.gate` has them."""
+
+    data: Any
+    kind: PauseKind
+    expires_in: timedelta | float | None
+    on_expiry: str | None
 
 
 class Body(Protocol):
@@ -77,12 +96,12 @@ class Node:
 
 def hitl(
     gate_name: str,
-    *,
     proceed: Sequence[str] = ("approve",),
     revise: Callable[..., Any] | str | None = None,
+    *,
     draft: Callable[[dict[str, Any]], Any] | None = None,
     verdicts: Sequence[str] = ("approve", "deny"),
-    **gate_options: Any,
+    **gate_options: Unpack[MoreGateOptions],
 ) -> GatePart:
     """A gate as a part. What comes after it runs only if it closes with a verdict in `proceed`.
 

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Generator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import Any, Generic, Literal, TypeAlias, TypedDict, TypeVar
 
 from hitl_events.domain.events import DecisionReceived
 from hitl_events.domain.requests import GateRequest, StepRequest
@@ -24,12 +24,14 @@ EXPIRES_IN_MAX = timedelta(days=36_500)
 _ANYTHING = b"{}"
 """The JSON schema that all data fits."""
 
-PAUSE_KINDS = ("human", "external", "system", "schedule")
+PauseKind: TypeAlias = Literal["human", "external", "system", "schedule"]
+PAUSE_KINDS: tuple[PauseKind, ...] = ("human", "external", "system", "schedule")
 
 _OPTIONS_CACHED = 256
 """Gates as recipes ask for them: checking the options of one takes 1 us, finding them 0.4."""
 
 _T = TypeVar("_T")
+_T_co = TypeVar("_T_co", covariant=True)
 
 CallKey: TypeAlias = tuple[str, str, int]
 """(kind, name, occurrence)."""
@@ -39,7 +41,7 @@ _new_gate = maker(GateRequest)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class Decision(Generic[_T]):
+class Decision(Generic[_T_co]):
     """What came back through a gate. `data` is the gate's model, rebuilt from what was recorded.
 
     It may be an argument of a step, a draft or a result, and is recorded with all its fields then.
@@ -47,7 +49,7 @@ class Decision(Generic[_T]):
 
     verdict: str
     notes: str | None
-    data: _T | None
+    data: _T_co | None
     decided_by: str | None
     decision_id: str
     decided_at: datetime
@@ -148,6 +150,16 @@ class GateCall(Call[_T]):
         )
 
 
+class GateFields(TypedDict, total=False):
+    """What a recipe may say about a gate beside its name and the type of its data."""
+
+    draft: Any
+    verdicts: Sequence[str]
+    kind: PauseKind
+    expires_in: timedelta | float | None
+    on_expiry: str | None
+
+
 class GateOptions:
     """How a gate behaves, checked once. `size_bytes` is what that takes of its event."""
 
@@ -237,7 +249,7 @@ def _wait_of(expires_in: timedelta | float) -> timedelta:
     return expires_in if isinstance(expires_in, timedelta) else timedelta(seconds=expires_in)
 
 
-class AllCall(Call[tuple[Any, ...]]):
+class AllCall(Call[_T]):
     """Several awaitables at the same time; results by position."""
 
     __slots__ = ("items",)

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Protocol, TypedDict
 
 from hitl_events.domain.outcome import Outcome
 from hitl_events.errors import RecipeError
 from hitl_events.recipes.plan import Plan
+
+
+class DecisionFields(TypedDict, total=False):
+    """What a decision may bring beside its token and verdict."""
+
+    notes: str | None
+    data: Any
+    decision_id: str | None
+    decided_by: str | None
 
 
 class Host(Protocol):

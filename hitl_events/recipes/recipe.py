@@ -5,15 +5,22 @@ from __future__ import annotations
 import inspect
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from datetime import timedelta
-from typing import Any, cast
+from typing import Any, Literal, TypeAlias, Unpack, cast
 
 from hitl_events.domain.outcome import Outcome
 from hitl_events.domain.values import is_unicode
 from hitl_events.errors import RecipeError
 from hitl_events.recipes import values
-from hitl_events.recipes.builder import GatePart, Node, Progress, StepPart, ordered
+from hitl_events.recipes.builder import (
+    GatePart,
+    Node,
+    Progress,
+    StepOptions,
+    StepPart,
+    ordered,
+)
 from hitl_events.recipes.fingerprint import fingerprint_of
-from hitl_events.recipes.host import Host, local_host
+from hitl_events.recipes.host import DecisionFields, Host, local_host
 from hitl_events.recipes.plan import Plan
 from hitl_events.recipes.run import Run, StepDefaults
 from hitl_events.recipes.step import NAME_CHARS_MAX, Retry, checked_retry, name_of, seconds
@@ -21,8 +28,8 @@ from hitl_events.recipes.step import NAME_CHARS_MAX, Retry, checked_retry, name_
 VERSION_CHARS_MAX = 64
 """As a command that names it may have."""
 
-UNDO_ON = ("cancelled", "failed", "denied")
-_STEP_OPTIONS = {"once", "retry", "timeout_s", "undo"}
+UndoOn: TypeAlias = Literal["cancelled", "failed", "denied"]
+UNDO_ON: tuple[UndoOn, ...] = ("cancelled", "failed", "denied")
 After = str | Sequence[str]
 BodyFunction = Callable[[Run, Any], Awaitable[Any]]
 
@@ -79,14 +86,14 @@ class Recipe:
         after: After = (),
         priority: int = 0,
         override: bool = False,
-        **options: Any,
+        **options: Unpack[StepOptions],
     ) -> Recipe:
         """Add a step; `fn` gets the artefact so far, its output stands under `name`."""
-        unknown = set(options) - _STEP_OPTIONS
+        unknown = set(options) - StepOptions.__optional_keys__
         if unknown:
-            message = f"expected step options of {sorted(_STEP_OPTIONS)}, found {sorted(unknown)}"
-            raise RecipeError(message)
-        part = StepPart(function=fn, options=options)
+            wanted = sorted(StepOptions.__optional_keys__)
+            raise RecipeError(f"expected step options of {wanted}, found {sorted(unknown)}")
+        part = StepPart(function=fn, options={**options})
         node = Node(name=name_of(fn, name), part=part, after=_names(after), priority=priority)
         return self._add(node, override=override)
 
@@ -128,7 +135,7 @@ class Recipe:
         self,
         *,
         input: Any = None,  # noqa: A002 - as the body's parameter is called
-        undo_on: Sequence[str] | None = None,
+        undo_on: Sequence[UndoOn] | None = None,
         retry: Retry | None = None,
         timeout_s: timedelta | float | None = None,
     ) -> Recipe:
@@ -241,11 +248,16 @@ class Recipe:
             name=self.name, version=self.version, nodes=tuple(node.planned() for node in nodes)
         )
 
-    async def run(self, input_: Any, *, run_id: str | None = None) -> Outcome:
+    async def run(
+        self,
+        input: Any,  # noqa: A002 - the name that CONTRACT gives it
+        *,
+        run_id: str | None = None,
+    ) -> Outcome:
         """Start a run, or take up the one with that id and input, until it pauses or ends."""
-        return await self._runtime().run(self, input_, run_id=run_id)
+        return await self._runtime().run(self, input, run_id=run_id)
 
-    async def resume(self, token: str, verdict: str, **fields: Any) -> Outcome:
+    async def resume(self, token: str, verdict: str, **fields: Unpack[DecisionFields]) -> Outcome:
         """Decide (`notes`, `data`, `decision_id`, `decided_by`) and drive the run on."""
         return await self._runtime().decide(token, verdict, **fields)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from hashlib import sha256
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar, Unpack, overload
 from uuid import UUID
 
 from hitl_events.domain.reconcile import RECONCILE_PREFIX
@@ -18,12 +18,21 @@ from hitl_events.recipes.calls import (
     CallKey,
     Decision,
     GateCall,
+    GateFields,
     GateOptions,
+    PauseKind,
     Signal,
     StepCall,
     options_of,
 )
 from hitl_events.recipes.step import NO_RETRY, Retry, name_of, spec_of
+
+_T = TypeVar("_T")
+_A = TypeVar("_A")
+_B = TypeVar("_B")
+_C = TypeVar("_C")
+_D = TypeVar("_D")
+_E = TypeVar("_E")
 
 
 class TooLarge(NotSerialisable):
@@ -98,6 +107,32 @@ class Run:
         self._drawn += 1
         return sha256(self._history.seed + purpose + self._drawn.to_bytes(8, "big")).digest()
 
+    @overload
+    def step(
+        self,
+        fn: Callable[..., Awaitable[_T]],
+        *args: Any,
+        name: str | None = ...,
+        once: bool = ...,
+        retry: Retry | None = ...,
+        timeout_s: timedelta | float | None = ...,
+        undo: Callable[..., Any] | None = ...,
+        **kwargs: Any,
+    ) -> StepCall[_T]: ...
+
+    @overload
+    def step(
+        self,
+        fn: Callable[..., _T],
+        *args: Any,
+        name: str | None = ...,
+        once: bool = ...,
+        retry: Retry | None = ...,
+        timeout_s: timedelta | float | None = ...,
+        undo: Callable[..., Any] | None = ...,
+        **kwargs: Any,
+    ) -> StepCall[_T]: ...
+
     def step(
         self,
         fn: Callable[..., Any],
@@ -122,6 +157,21 @@ class Run:
         key = "step", spec.name, occurrence
         return StepCall(key, spec, packed, self._history.forgotten)
 
+    @overload
+    def gate(
+        self, name: str, *, data: None = ..., **options: Unpack[GateFields]
+    ) -> GateCall[Decision[None]]: ...
+
+    @overload
+    def gate(
+        self, name: str, *, data: type[_T], **options: Unpack[GateFields]
+    ) -> GateCall[Decision[_T]]: ...
+
+    @overload
+    def gate(
+        self, name: str, *, data: object, **options: Unpack[GateFields]
+    ) -> GateCall[Decision[Any]]: ...
+
     def gate(  # noqa: PLR0913 - options by name, as CONTRACT has them
         self,
         name: str,
@@ -129,7 +179,7 @@ class Run:
         draft: Any = None,
         verdicts: Sequence[str] = ("approve", "deny"),
         data: Any = None,
-        kind: str = "human",
+        kind: PauseKind = "human",
         expires_in: timedelta | float | None = None,
         on_expiry: str | None = None,
     ) -> GateCall[Decision[Any]]:
@@ -151,7 +201,40 @@ class Run:
         key = "gate", gate, self._history.occurrence("gate", gate)
         return GateCall(key, shown, options, self._history.forgotten)
 
-    def all(self, *items: Awaitable[Any]) -> AllCall:
+    @overload
+    def all(self) -> AllCall[tuple[()]]: ...
+
+    @overload
+    def all(self, a: Awaitable[_A], /) -> AllCall[tuple[_A]]: ...
+
+    @overload
+    def all(self, a: Awaitable[_A], b: Awaitable[_B], /) -> AllCall[tuple[_A, _B]]: ...
+
+    @overload
+    def all(
+        self, a: Awaitable[_A], b: Awaitable[_B], c: Awaitable[_C], /
+    ) -> AllCall[tuple[_A, _B, _C]]: ...
+
+    @overload
+    def all(
+        self, a: Awaitable[_A], b: Awaitable[_B], c: Awaitable[_C], d: Awaitable[_D], /
+    ) -> AllCall[tuple[_A, _B, _C, _D]]: ...
+
+    @overload
+    def all(
+        self,
+        a: Awaitable[_A],
+        b: Awaitable[_B],
+        c: Awaitable[_C],
+        d: Awaitable[_D],
+        e: Awaitable[_E],
+        /,
+    ) -> AllCall[tuple[_A, _B, _C, _D, _E]]: ...
+
+    @overload
+    def all(self, *items: Awaitable[_T]) -> AllCall[tuple[_T, ...]]: ...
+
+    def all(self, *items: Awaitable[Any]) -> AllCall[Any]:
         """Steps, gates and `async def` branches at the same time; results by position."""
         return AllCall(items, self._history.forgotten)
 

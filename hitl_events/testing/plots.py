@@ -6,7 +6,7 @@ from dataclasses import replace
 from random import Random
 from typing import TypeVar
 
-from hitl_events.recipes.recipe import UNDO_ON
+from hitl_events.recipes.recipe import UNDO_ON, UndoOn
 from hitl_events.testing.scripts import (
     REVISE,
     Act,
@@ -115,7 +115,7 @@ def _gate(random: Random) -> GateAct:
     )
 
 
-def _undo_on(random: Random) -> tuple[str, ...]:
+def _undo_on(random: Random) -> tuple[UndoOn, ...]:
     return tuple(name for name in UNDO_ON if random.random() < 0.4)
 
 

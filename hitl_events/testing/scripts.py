@@ -18,8 +18,9 @@ from hitl_events.errors import GateExpired, StepError
 from hitl_events.ports import RegisteredRecipe, Watch
 from hitl_events.recipes.book import Registered
 from hitl_events.recipes.builder import hitl
+from hitl_events.recipes.calls import PauseKind
 from hitl_events.recipes.driver import Driver
-from hitl_events.recipes.recipe import Recipe, recipe
+from hitl_events.recipes.recipe import Recipe, UndoOn, recipe
 from hitl_events.recipes.run import Run
 from hitl_events.recipes.step import Retry
 
@@ -74,7 +75,7 @@ class GateAct:
     verdicts: tuple[str, ...] = ("approve", "deny")
     expires_s: float | None = None
     on_expiry: str | None = None
-    kind: str = "human"
+    kind: PauseKind = "human"
     fields: bool = False
     caught: bool = False
     denied: Literal["go", "stop", "raise"] = "go"
@@ -113,7 +114,7 @@ class Script:
     """A function recipe: `acts` one after the other."""
 
     acts: tuple[Act, ...]
-    undo_on: tuple[str, ...] = ()
+    undo_on: tuple[UndoOn, ...] = ()
 
 
 @value
@@ -130,7 +131,7 @@ class Graph:
     """A builder recipe."""
 
     nodes: tuple[NodeAct, ...]
-    undo_on: tuple[str, ...] = ()
+    undo_on: tuple[UndoOn, ...] = ()
 
 
 Plot: TypeAlias = Script | Graph

@@ -21,6 +21,7 @@ from hitl_events.domain.commands import Origin
 from hitl_events.domain.values import RunId
 from hitl_events.engine.inputs import Submission
 from hitl_events.recipes.book import Registered
+from hitl_events.recipes.recipe import UndoOn
 from hitl_events.runtime.arrivals import Arrivals
 from hitl_events.testing import cancellation, given, step_completed
 from hitl_events.testing.clock import NEW_YEAR
@@ -43,7 +44,7 @@ async def good(run: Run, request: Any) -> Any:
     return decision.verdict
 
 
-def _undoing(*undo_on: str) -> Recipe:
+def _undoing(*undo_on: UndoOn) -> Recipe:
     @recipe("undoing", version="1")
     async def body(run: Run, request: Any) -> Any:
         await run.step(fine, request, undo=back, retry=Retry(2, initial_s=30))

@@ -48,7 +48,8 @@ def test_name_and_version_have_bounds(name: str, version: str) -> None:
 
 def test_configure_refuses_what_it_does_not_know() -> None:
     """`undo_on` names ends; a text alone is a mistake."""
-    for wrong in (("sometimes",), "failed"):
+    strange: list[Any] = [("sometimes",), "failed"]
+    for wrong in strange:
         with pytest.raises(RecipeError, match="undo_on"):
             Recipe("r", version="1").configure(undo_on=wrong)
 

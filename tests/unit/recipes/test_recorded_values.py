@@ -75,12 +75,12 @@ def test_a_returned_object_does_not_leak() -> None:
     async def body(run: Run, input: Any) -> Any:
         first = await run.step(kept)
         KEPT[-1].append("later")
-        first.append("mine")
+        first.append(-1)
         return [first, await run.step(same, first)]
 
     world = World(body)
 
-    assert world.start("r").artefact["result"] == [[1, "mine"], [1, "mine"]]
+    assert world.start("r").artefact["result"] == [[1, -1], [1, -1]]
     assert world.outcome().artefact["steps"]["kept"] == [1]
 
 

@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 
 from hitl_events import Run, recipe
-from hitl_events.recipes.calls import GateOptions
+from hitl_events.recipes.calls import GateOptions, PauseKind
 from tests.unit.world import SEED, START, World
 
 
@@ -242,7 +242,7 @@ def test_gate_options_reach_the_event() -> None:
 
 
 @pytest.mark.parametrize("kind", ["human", "external", "system", "schedule"])
-def test_a_gate_has_one_of_four_kinds(kind: str) -> None:
+def test_a_gate_has_one_of_four_kinds(kind: PauseKind) -> None:
     """The kind of a pause is the outcome's."""
 
     @recipe("r", version="1")

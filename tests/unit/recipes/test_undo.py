@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from hitl_events import CancelRun, Recipe, Retry, Run, StepError, current_step, hitl, recipe
-from hitl_events.recipes.recipe import Recipe as Handle
+from hitl_events.recipes.recipe import Recipe as Handle, UndoOn
 from tests.unit.world import RUN, World
 
 DONE: list[tuple[str, Any]] = []
@@ -51,7 +51,7 @@ async def trip(run: Run, input: Any) -> Any:
     return await run.step(broken)
 
 
-def made(*undo_on: str) -> Handle:
+def made(*undo_on: UndoOn) -> Handle:
     return recipe("r", version="1")(trip).configure(undo_on=undo_on)
 
 
@@ -60,7 +60,7 @@ UNDO_EVENTS = ["StepCompleted undo book", "StepCompleted undo charge"]
 
 
 @pytest.mark.parametrize("undo_on", [(), ("denied", "failed"), ("cancelled",)])
-def test_a_cancelled_run_is_undone_where_it_says_so(undo_on: tuple[str, ...]) -> None:
+def test_a_cancelled_run_is_undone_where_it_says_so(undo_on: tuple[UndoOn, ...]) -> None:
     """After CancelRequested the undo steps run, last first, then RunCancelled comes."""
     world = World(made(*undo_on))
     world.start("r")
@@ -73,7 +73,7 @@ def test_a_cancelled_run_is_undone_where_it_says_so(undo_on: tuple[str, ...]) ->
 
 
 @pytest.mark.parametrize("undo_on", [(), ("cancelled", "denied"), ("failed",)])
-def test_a_failed_run_is_undone_where_it_says_so(undo_on: tuple[str, ...]) -> None:
+def test_a_failed_run_is_undone_where_it_says_so(undo_on: tuple[UndoOn, ...]) -> None:
     """Before RunFailed what is done is taken back, each undo with the recorded output."""
     world = World(made(*undo_on))
     world.start("r")
@@ -90,7 +90,7 @@ def test_a_failed_run_is_undone_where_it_says_so(undo_on: tuple[str, ...]) -> No
 
 
 @pytest.mark.parametrize("undo_on", [(), ("cancelled", "failed"), ("denied",)])
-def test_a_denied_run_is_undone_where_it_says_so(undo_on: tuple[str, ...]) -> None:
+def test_a_denied_run_is_undone_where_it_says_so(undo_on: tuple[UndoOn, ...]) -> None:
     """A run whose last decision was deny is taken back before it ends ok."""
     world = World(made(*undo_on))
     world.start("r")
@@ -103,7 +103,9 @@ def test_a_denied_run_is_undone_where_it_says_so(undo_on: tuple[str, ...]) -> No
 
 
 @pytest.mark.parametrize("undo_on", [("failed",), ("denied",), ("cancelled",)])
-def test_a_denial_that_the_recipe_raises_on_is_undone_as_either(undo_on: tuple[str, ...]) -> None:
+def test_a_denial_that_the_recipe_raises_on_is_undone_as_either(
+    undo_on: tuple[UndoOn, ...],
+) -> None:
     """A run that ends with an error after its denial has failed and was denied, both."""
 
     @recipe("r", version="1")
