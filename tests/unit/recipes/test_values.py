@@ -284,6 +284,11 @@ class Renamed(BaseModel):
     second: set[int] = Field(serialization_alias="first")
 
 
+class RenamedLists(BaseModel):
+    first: set[int] = Field(validation_alias="third")
+    second: list[int] = Field(validation_alias="first")
+
+
 SOME: set[int] = set((8, 0, 16))  # noqa: C405 - equal literals would be one constant
 SAME: set[int] = set((0, 16, 8))  # noqa: C405 - see above
 """Equal sets; in each the order of its insertion shows."""
@@ -316,7 +321,8 @@ def test_lists_beside_a_set_keep_their_order() -> None:
 
     assert plain == b'{"found":[1,2],"kept":[3,2,1],"nested":[2,1]}'
     assert values.dump(Renamed(second={8, 0})) == b'{"first":[9,8],"second":[0,8]}'
-    assert values.dump(Renamed(second={8, 0}), by_alias=True) == b'{"first":[0,8],"second":[9,8]}'
+    held = RenamedLists.model_validate({"third": [2, 1], "first": [2, 1]})
+    assert values.dump(held, by_alias=True) == b'{"first":[2,1],"third":[1,2]}'
 
 
 def test_models_in_a_set_are_recorded() -> None:
