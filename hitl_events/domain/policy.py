@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from datetime import datetime, time
 from fractions import Fraction
 from functools import lru_cache, partial
@@ -91,7 +92,15 @@ def _validator(schema: bytes) -> Any:
         if not judge.is_type(held, "number") or Fraction(repr(held)) % Fraction(repr(wanted)):
             yield from usual["multipleOf"](judge, wanted, held, around) or ()
 
+    def property_names(judge: Any, wanted: Any, held: Any, _: Any) -> Iterator[Any]:
+        # a key is a text in JSON, whatever is asked for: 1 is there as "1"
+        fits = judge.evolve(schema=wanted).is_valid
+        for name in held if judge.is_type(held, "object") else ():
+            if not any(map(fits, _as_keys(name))):
+                yield from judge.descend(name, wanted)
+
     keywords: dict[str, Any] = {
+        "propertyNames": property_names,
         "pattern": pattern,
         "patternProperties": pattern_properties,
         "additionalProperties": additional_properties,
@@ -99,6 +108,13 @@ def _validator(schema: bytes) -> Any:
     }
     untyped: Any = validators
     return untyped.extend(Draft202012Validator, keywords)(canonical.loads(schema))
+
+
+def _as_keys(name: str) -> Iterator[Any]:
+    """What may have been written as this key."""
+    yield name
+    with suppress(ValueError):
+        yield canonical.loads(name.encode())
 
 
 @lru_cache(_SCHEMAS_CACHED)
