@@ -18,7 +18,10 @@ class Registered:
 
     def __init__(self, handle: Recipe) -> None:
         self.handle = handle.build()
-        values.check_type(handle.input_type)
+        try:
+            values.check_type(handle.input_type)
+        except RecipeError as error:
+            raise RecipeError(f"input of recipe {handle.name!r}: {error}") from error
         self.name = handle.name
         self.version = handle.version
         self.code_fingerprint = handle.code_fingerprint

@@ -4,6 +4,7 @@ import pytest
 
 from hitl_events import Recipe, Retry, Run, hitl, recipe
 from hitl_events.errors import RecipeError
+from hitl_events.recipes.book import Book
 from tests.unit.world import World
 
 
@@ -52,6 +53,16 @@ def test_configure_refuses_what_it_does_not_know() -> None:
     for wrong in strange:
         with pytest.raises(RecipeError, match="undo_on"):
             Recipe("r", version="1").configure(undo_on=wrong)
+
+
+def test_a_type_that_no_input_can_have_is_told_with_its_recipe() -> None:
+    """Of a module of many recipes one has to be found."""
+
+    class Socket:
+        pass
+
+    with pytest.raises(RecipeError, match=r"input of recipe 'r': expected JSON types.*Socket"):
+        Book([Recipe("r", version="1").step("a", print).configure(input=Socket)])
 
 
 def test_configure_adds_up() -> None:
