@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import field, replace
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 
 from hitl_events.adapters.avro import AvroCodec
 from hitl_events.adapters.blobs import FileBlobs
@@ -30,7 +30,7 @@ from hitl_events.domain.token import TokenKeys
 from hitl_events.domain.values import RunId, value
 from hitl_events.engine.inputs import Submission
 from hitl_events.engine.tools import Tools
-from hitl_events.errors import HitlError, UnknownRun
+from hitl_events.errors import HitlError, InvalidInput, UnknownRun
 from hitl_events.ports import Answer, Blobs, Clock
 from hitl_events.recipes.book import Book
 from hitl_events.recipes.host import set_local_host
@@ -132,6 +132,9 @@ class Runtime:
 
         `diagnostics="strict"` turns warnings about requirements and recipes into errors.
         """
+        if diagnostics not in get_args(Diagnostics):
+            wanted = " or ".join(map(repr, get_args(Diagnostics)))
+            raise InvalidInput(f"expected diagnostics of {wanted}, found {diagnostics!r}")
         used = setting or Setting()
         log, keys = _opened(path, used)
         if path is not None and used.blobs is None:

@@ -51,6 +51,9 @@ class Book:
 
     def add(self, handle: Recipe) -> None:
         """Register a handle; the same one twice is once."""
+        given: object = handle
+        if not isinstance(given, Recipe):
+            raise RecipeError(f"expected a handle, made by @recipe or Recipe, found {given!r}")
         key = (handle.name, handle.version)
         held = self._by_version.get(key)
         if held is not None and held.handle is not handle:

@@ -109,6 +109,9 @@ def hitl(
     `request_changes`, after which the gate opens again. `draft(artefact)` is what it shows; without
     it all outputs so far.
     """
+    for what, given in (("verdicts", verdicts), ("proceed", proceed)):
+        if isinstance(given, str):
+            raise RecipeError(f"expected a list as {what}, found the text {given!r}")
     offered = tuple(verdicts)
     if revise is not None and REVISE_VERDICT not in offered:
         offered = (*offered, REVISE_VERDICT)

@@ -13,7 +13,7 @@ from hitl_events.domain.requests import GateRequest, StepRequest
 from hitl_events.domain.values import digest, is_unicode, maker
 from hitl_events.errors import RecipeError
 from hitl_events.recipes import values
-from hitl_events.recipes.step import StepSpec
+from hitl_events.recipes.step import StepSpec, in_seconds
 
 VERDICT_CHARS_MAX = 64
 VERDICTS_MAX = 100
@@ -243,7 +243,7 @@ def _check_verdicts(verdicts: tuple[object, ...], on_expiry: object) -> None:
 
 
 def _wait_of(expires_in: timedelta | float) -> timedelta:
-    wait_s = expires_in.total_seconds() if isinstance(expires_in, timedelta) else expires_in
+    wait_s = in_seconds(expires_in)
     if not 0 <= wait_s <= EXPIRES_IN_MAX.total_seconds():  # before it is a timedelta: it may be NaN
         raise RecipeError(f"expected expires_in of 0 to {EXPIRES_IN_MAX}, found {expires_in}")
     return expires_in if isinstance(expires_in, timedelta) else timedelta(seconds=expires_in)

@@ -111,7 +111,7 @@ def _serializes(schema: Any) -> bool:
     """Whether a serializer of the user's, or one that encodes, stands anywhere in a schema."""
     if isinstance(schema, dict):
         parts = typing.cast("dict[str, Any]", schema)
-        made = parts.get("serialization") or {}
+        made: dict[str, Any] = parts.get("serialization") or {}
         is_ours = getattr(made.get("function"), "__module__", "").startswith("pydantic._internal")
         if parts.get("type") == "json" or (made.get("type") in _SERIALIZERS and not is_ours):
             return True

@@ -47,6 +47,9 @@ class Recipe:
             ("name", name, NAME_CHARS_MAX),
             ("version", version, VERSION_CHARS_MAX),
         ):
+            given: object = text
+            if not isinstance(given, str):
+                raise RecipeError(f"expected a text as recipe {what}, found {given!r}")
             if not 0 < len(text) <= most or not is_unicode(text):
                 raise RecipeError(f"expected a recipe {what} of 1 to {most} characters")
         self.name = name
@@ -104,6 +107,9 @@ class Recipe:
         A function recipe goes on with the part after its result.
         """
         self._check_open()
+        given: object = part
+        if not isinstance(given, (GatePart, Recipe)):
+            raise RecipeError(f"expected a recipe or hitl(...) as part, found {given!r}")
         if self._function is not None:
             self._appended.append(part)
         elif isinstance(part, Recipe) and part._function is None:  # noqa: SLF001 - its own class
@@ -276,18 +282,26 @@ def recipe(name: str, *, version: str) -> Callable[[BodyFunction], Recipe]:
     def wrap(function: BodyFunction) -> Recipe:
         if not inspect.iscoroutinefunction(function):
             raise RecipeError(f"expected `async def` for recipe {name!r}, found {function!r}")
-        parameters = list(inspect.signature(function).parameters)
-        if len(parameters) != 2:  # noqa: PLR2004 - run and input
-            message = (
-                f"expected the parameters (run, input) for recipe {name!r}, found {parameters}"
-            )
-            raise RecipeError(message)
+        signature = inspect.signature(function)
+        parameters = list(signature.parameters)
+        if len(parameters) != 2 or not _takes_two(signature):  # noqa: PLR2004 - run and input
+            wanted = f"expected the parameters (run, input) for recipe {name!r}"
+            raise RecipeError(f"{wanted}, found {signature}")
         handle = Recipe(name, version=version)
         handle.take_function(function, parameters[1])
         handle.__doc__ = function.__doc__
         return handle
 
     return wrap
+
+
+def _takes_two(signature: inspect.Signature) -> bool:
+    """By position, as a body is called."""
+    try:
+        signature.bind(None, None)
+    except TypeError:
+        return False
+    return True
 
 
 def _names(after: After) -> tuple[str, ...]:

@@ -47,7 +47,7 @@ class Retry:
         on: ErrorTypes = (Exception,),
         certain: ErrorTypes = (),
     ) -> None:
-        initial_s, max_s = _in_seconds(initial_s), _in_seconds(max_s)
+        initial_s, max_s = in_seconds(initial_s), in_seconds(max_s)
         fits = attempts >= 1 and initial_s >= 0 and 1 <= factor <= _FACTOR_MAX
         if not fits or not 0 <= max_s <= PAUSE_S_MAX:
             wanted = f"attempts >= 1, initial_s >= 0, factor of 1 to {_FACTOR_MAX}"
@@ -79,8 +79,14 @@ def _error_types(named: Any) -> tuple[type[BaseException], ...]:
     return types
 
 
-def _in_seconds(duration: timedelta | float) -> float:
-    return duration.total_seconds() if isinstance(duration, timedelta) else duration
+def in_seconds(duration: timedelta | float) -> float:
+    """A duration in seconds."""
+    given: object = duration
+    if isinstance(given, timedelta):
+        return given.total_seconds()
+    if not isinstance(given, (int, float)):
+        raise RecipeError(f"expected a duration in seconds or a timedelta, found {given!r}")
+    return given
 
 
 NO_RETRY = Retry()
@@ -157,7 +163,7 @@ def enter_step(step: Step) -> None:
 
 def seconds(duration: timedelta | float | None) -> float | None:
     """A duration option in seconds."""
-    found = None if duration is None else _in_seconds(duration)
+    found = None if duration is None else in_seconds(duration)
     if found is not None and not 0 < found <= PAUSE_S_MAX:
         wanted = f"expected timeout_s of more than 0 and at most {PAUSE_S_MAX} (a year)"
         raise RecipeError(f"{wanted}, found {found}")

@@ -1,0 +1,56 @@
+"""What authors get wrong when they define a recipe is told there, in words, not amid a run."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from hitl_events import Recipe, Retry, Run, Runtime, hitl, recipe
+from hitl_events.errors import InvalidInput, RecipeError
+from hitl_events.recipes.book import Book
+
+
+async def by_name(run: Run, *, order: Any) -> None:
+    """Its input can not be given by position."""
+
+
+async def by_names(run: Run, **order: Any) -> None:
+    """Nor can this one's."""
+
+
+async def body(run: Run, order: Any) -> None:
+    """A body without its decorator."""
+
+
+def _of(given: Any) -> Any:
+    """What the checkers would refuse as well."""
+    return given
+
+
+@pytest.mark.parametrize(
+    ("mistake", "said"),
+    [
+        (lambda: recipe("r", version="1")(_of(by_name)), r"\(run, input\).*\*, order"),
+        (lambda: recipe("r", version="1")(_of(by_names)), r"\(run, input\).*\*\*order"),
+        (lambda: Recipe("r", version=_of(1)), "expected a text as recipe version, found 1"),
+        (lambda: Recipe(_of(None), version="1"), "expected a text as recipe name, found None"),
+        (lambda: Recipe("r", version="1").use(_of(body)), r"hitl\(...\) as part, found <function"),
+        (lambda: Recipe("r", version="1").configure(timeout_s=_of("2h")), "timedelta, found '2h'"),
+        (lambda: hitl("g", expires_in=_of("2h")), "seconds or a timedelta, found '2h'"),
+        (lambda: Retry(2, max_s=_of(None)), "seconds or a timedelta, found None"),
+        (lambda: hitl("g", verdicts="approve"), "expected a list as verdicts"),
+        (lambda: hitl("g", proceed="approve"), "expected a list as proceed"),
+        (lambda: Book([_of(body)]), "expected a handle, made by @recipe"),
+    ],
+)
+def test_a_mistake_is_told_where_it_is_made(mistake: Callable[[], Any], said: str) -> None:
+    """With what was found, and as an error of this library."""
+    with pytest.raises(RecipeError, match=said):
+        mistake()
+
+
+async def test_a_misspelt_strictness_is_refused() -> None:
+    """It would else count as the lesser one."""
+    with pytest.raises(InvalidInput, match="'default' or 'strict', found 'stirct'"):
+        async with Runtime.open(diagnostics=_of("stirct")):
+            pass
