@@ -53,7 +53,7 @@ class Caller:
                 # a decision's data as everybody else has to send it: as the gate's schema says
                 fields[user] = values.dump(fields[user], by_alias=name == "Decide")
             except NotSerialisable as error:
-                problem = f"expected JSON as {user!r}, found {error.problem} at {error.path}"
+                problem = f"expected JSON as {user!r}, found at {error.path} {error.problem}"
                 return self._refused(name, {}, problem)
         origin = self._origin_at(_to_ms(self._clock.now()))
         reason: Reason = "invalid_decision" if name == "Decide" else "invalid_command"

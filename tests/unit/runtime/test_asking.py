@@ -44,3 +44,13 @@ async def test_a_call_that_no_record_can_hold_is_refused_alike(
     assert [outcome.diagnostics[0].code for outcome in told] == [code] * 2
     assert told[0].diagnostics == told[1].diagnostics
     assert (fine.status, len(letters)) == ("ok", 2)
+
+
+async def test_a_value_that_is_no_json_is_told_with_its_place(place: Place) -> None:
+    """What was found stands behind where, so that advice at its end is not taken for a place."""
+    async with place.open(body) as runtime:
+        told = await runtime.run("r", {"lines": [1, {2}]})
+
+    assert told.diagnostics[0].message == (
+        "expected JSON as 'input', found at $.lines[1] a builtins.set"
+    )
