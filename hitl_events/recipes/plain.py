@@ -47,6 +47,7 @@ _BY_ITS_OWN: dict[str, Any] = {
     "by_alias": False,
     "warnings": False,
 }
+_HELD: dict[str, Any] = {"round_trip": True, "polymorphic_serialization": True, "by_alias": False}
 _SERIALIZERS = frozenset({"function-plain", "function-wrap", "format", "to-string"})
 _AS_IT_IS = SchemaSerializer(core_schema.any_schema())
 _MASK = "**********"
@@ -93,9 +94,12 @@ def _dumped(value: Any) -> Any:
     it is dumped by its own type: else nothing could be made of the record, or something else.
     """
     serializer = _own_serializer(typing.cast("Any", type(value)))
-    if serializer is None:
+    if serializer is not None:
+        return serializer.to_python(value, **_BY_ITS_OWN)
+    try:
         return to_jsonable_python(value, **_WHOLE)
-    return serializer.to_python(value, **_BY_ITS_OWN)
+    except PydanticSerializationError:  # one that it holds as anything may have serializers
+        return to_jsonable_python(value, **_HELD)
 
 
 @lru_cache(_TYPES_CACHED)

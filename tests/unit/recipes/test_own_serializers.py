@@ -1,6 +1,7 @@
 """Models whose fields say themselves how they are written, or under which name they come in."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -17,6 +18,7 @@ from pydantic import (
     PlainValidator,
 )
 
+from hitl_events import Decision
 from hitl_events.recipes import plain, values
 
 
@@ -93,6 +95,22 @@ class Label:
 def test_a_field_is_written_as_it_says(value: Any) -> None:
     """A type of the user's, or an encoding, is recorded by its serializer and comes back."""
     assert values.load(values.dump(value), type(value)) == value
+
+
+def test_a_decision_with_such_data_may_be_an_argument() -> None:
+    """It holds its data as anything, which is recorded as without it."""
+    parcel = Parcel(one=Opaque("a"))
+    made: Decision[Any] = Decision(
+        verdict="approve",
+        notes=None,
+        data=parcel,
+        decided_by=None,
+        decision_id="d",
+        decided_at=datetime(2026, 1, 1, tzinfo=UTC),
+        resolution="approve",
+    )
+
+    assert values.load(values.dump(made), Decision[Parcel]) == made
 
 
 def test_subclasses_are_whole_beside_such_fields() -> None:
