@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, cast
 
 from hitl_events.domain.events import RunStarted
 from hitl_events.errors import InvalidInput, RecipeError
@@ -51,7 +51,7 @@ class Book:
 
     def add(self, handle: Recipe) -> None:
         """Register a handle; the same one twice is once."""
-        given: object = handle
+        given = cast("object", handle)
         if not isinstance(given, Recipe):
             raise RecipeError(f"expected a handle, made by @recipe or Recipe, found {given!r}")
         key = (handle.name, handle.version)

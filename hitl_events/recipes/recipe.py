@@ -47,7 +47,7 @@ class Recipe:
             ("name", name, NAME_CHARS_MAX),
             ("version", version, VERSION_CHARS_MAX),
         ):
-            given: object = text
+            given = cast("object", text)
             if not isinstance(given, str):
                 raise RecipeError(f"expected a text as recipe {what}, found {given!r}")
             if not 0 < len(text) <= most or not is_unicode(text):
@@ -107,7 +107,7 @@ class Recipe:
         A function recipe goes on with the part after its result.
         """
         self._check_open()
-        given: object = part
+        given = cast("object", part)
         if not isinstance(given, (GatePart, Recipe)):
             raise RecipeError(f"expected a recipe or hitl(...) as part, found {given!r}")
         if self._function is not None:

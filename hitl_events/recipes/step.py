@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from hitl_events.domain.values import is_unicode, value
 from hitl_events.errors import RecipeError
@@ -81,7 +81,7 @@ def _error_types(named: Any) -> tuple[type[BaseException], ...]:
 
 def in_seconds(duration: timedelta | float) -> float:
     """A duration in seconds."""
-    given: object = duration
+    given = cast("object", duration)
     if isinstance(given, timedelta):
         return given.total_seconds()
     if not isinstance(given, (int, float)):
