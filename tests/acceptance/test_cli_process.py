@@ -162,6 +162,14 @@ def test_a_terminal_gets_colours_and_whole_tokens(console: Console) -> None:
     assert all(token in shown.splitlines()[4] for shown in (coloured, plain))
 
 
+def test_a_terminal_that_knows_ascii_alone_gets_the_rest_as_escapes(console: Console) -> None:
+    """Letters that the terminal's encoding does not have end no command."""
+    console.environment |= {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    shown = _on_terminal(console, "run", "policy", "--input", '{"title": "\\u00dc\\u20ac"}')
+
+    assert r"title: \xdc\u20ac" in shown
+
+
 def _on_terminal(console: Console, *arguments: str) -> str:
     """What a command says on a terminal of 80 columns."""
     ours, theirs = pty.openpty()

@@ -90,9 +90,10 @@ class Screen:
         from rich.text import Text
 
         self.answered = True
+        encoding = self._out.encoding
         console = Console(file=self._out, highlight=False, emoji=False, markup=False)
         for line in lines:
-            console.print(Text.assemble(*line), soft_wrap=True)
+            console.print(Text.assemble(*_fitting_parts(line, encoding)), soft_wrap=True)
 
     def write(self, text: str) -> None:
         """Text as it is; nothing once the reader has gone (`hitl runs | head`)."""
@@ -160,6 +161,12 @@ def _nowhere() -> TextIO:
 def _fitting(text: str, encoding: str) -> str:
     """The text with what the terminal's encoding does not have as escapes."""
     return text.encode(encoding, "backslashreplace").decode(encoding)
+
+
+def _fitting_parts(line: Line, encoding: str) -> list[tuple[str, str]]:
+    """The parts of a line with their styles, "" for none."""
+    styled = ((part, "") if isinstance(part, str) else part for part in line)
+    return [(_fitting(text, encoding), style) for text, style in styled]
 
 
 def _text(part: Part) -> str:
