@@ -103,6 +103,22 @@ class OutcomeUnknown(LogUnavailable):
     """
 
 
+class RunLeft(LogUnavailable):
+    """The log failed after the command was recorded and before its run came to rest.
+
+    Run `run_id` stays as it was recorded. The same command goes on with it; a start needs that id,
+    without it a second run would begin.
+    """
+
+    def __init__(self, run_id: str, problem: str) -> None:
+        self.run_id = run_id
+        self.problem = problem
+        super().__init__(
+            f"{problem}; but the command was recorded before that: repeat it to go on with run "
+            f"{run_id} (a start with this run id, else a second run begins)"
+        )
+
+
 class AccessDenied(LogUnavailable):
     """The broker refuses this user a right. `hitl topics acls` prints those that are needed.
 

@@ -9,7 +9,7 @@ from typing import TypeAlias
 from hitl_events.domain.events import Event
 from hitl_events.domain.outcome import Standing
 from hitl_events.domain.values import RunId
-from hitl_events.errors import HitlError
+from hitl_events.errors import Fenced, HitlError, LogUnavailable, RunLeft
 from hitl_events.ports import Answer
 
 Rest: TypeAlias = tuple[Sequence[Event], Standing]
@@ -41,9 +41,25 @@ class Waiters:
                 waiter.set_result((answer, rest))
 
     def close(self, others: Iterable[Waiter], failure: HitlError) -> None:
-        """Nobody will be served any more: all who wait get the failure."""
-        held = (waiter for waiters in self._by_run.values() for waiter, _ in waiters)
-        for waiter in (*held, *others):
-            if not waiter.done():
-                waiter.set_exception(failure)
+        """Nobody will be served any more: all who wait get the failure.
+
+        Who waits for a run is told its id where the log failed: their command was recorded.
+        """
+        for run_id, waiting in self._by_run.items():
+            _fail((waiter for waiter, _ in waiting), _left(run_id, failure))
+        _fail(others, failure)
         self._by_run.clear()
+
+
+def _fail(waiters: Iterable[Waiter], failure: HitlError) -> None:
+    for waiter in waiters:
+        if not waiter.done():
+            waiter.set_exception(failure)
+
+
+def _left(run_id: RunId, failure: HitlError) -> HitlError:
+    if not isinstance(failure, LogUnavailable | Fenced):
+        return failure
+    left = RunLeft(run_id, str(failure))
+    left.__cause__ = failure
+    return left

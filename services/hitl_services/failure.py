@@ -22,6 +22,7 @@ from hitl_events.errors import (
     RecipeError,
     RecordTooLarge,
     RegistryUnavailable,
+    RunLeft,
     TopicDiffers,
     UnknownRecipe,
     UnknownRun,
@@ -73,6 +74,7 @@ class Failure:
     exit_code: int
     code: str
     message: str
+    run_id: str | None = None
 
     def line(self) -> str:
         """What stands on stderr: one line, no token, nothing that a terminal acts on."""
@@ -88,16 +90,17 @@ class Failure:
             "message": self.line(),
             "data": data,
         }
-        nothing = dict.fromkeys(("run_id", "recipe", "version", "seq"))
+        nothing = dict.fromkeys(("recipe", "version", "seq"))
         shown: dict[str, Any] = {"artefact": {}, "diagnostics": [diagnostic], "trace": []}
-        return {"status": "error", **nothing, **shown}
+        return {"status": "error", "run_id": self.run_id, **nothing, **shown}
 
 
 def failure_of(error: HitlError) -> Failure:
     """The failure that an error of the library is to the one who typed the command."""
     kinds = (_KINDS[cls] for cls in type(error).__mro__ if cls in _KINDS)
     exit_code, code = next(kinds, (REFUSED, "command.engine_error"))
-    return Failure(exit_code=exit_code, code=code, message=str(error))
+    run_id = error.run_id if isinstance(error, RunLeft) else None
+    return Failure(exit_code=exit_code, code=code, message=str(error), run_id=run_id)
 
 
 def of_system(error: OSError) -> Failure:

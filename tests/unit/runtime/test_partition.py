@@ -7,7 +7,7 @@ import pytest
 
 from hitl_events import Run, Runtime, recipe
 from hitl_events.domain.values import RunId
-from hitl_events.errors import CorruptLog, Fenced, LogUnavailable
+from hitl_events.errors import CorruptLog, Fenced, LogUnavailable, RunLeft
 from hitl_events.runtime import partition
 from tests.unit.runtime.conftest import Place
 from tests.unit.runtime.played import gated, plain
@@ -194,6 +194,25 @@ async def test_what_was_running_runs_again_after_a_failed_commit(place: Place) -
 
     assert len(begun) == 3
     assert outcome.pause_kind == "reconcile"
+
+
+async def test_who_waits_for_a_run_when_the_log_fails_is_told_its_id(place: Place) -> None:
+    """The start was recorded: typed again without that id it would be a second run."""
+    log = Broken(place.log())
+
+    async def fill() -> None:
+        log.raises = [("before", LogUnavailable("the disk is full"))]
+
+    @recipe("filling", version="1")
+    async def body(run: Run, input: Any) -> Any:
+        await run.step(fill, once=True)
+
+    async with place.open(body, log=log) as runtime, asyncio.timeout(20):
+        with pytest.raises(RunLeft, match="the disk is full; but the command was recorded") as held:
+            await runtime.run("filling")
+        again = await runtime.run("filling", run_id=held.value.run_id)
+
+    assert again.pause_kind == "reconcile"
 
 
 async def test_an_unknown_end_of_a_commit_is_read_from_the_log(place: Place) -> None:

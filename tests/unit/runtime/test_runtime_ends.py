@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from hitl_events import HitlError, Outcome, Run, Runtime, StepError, recipe
-from hitl_events.errors import LogUnavailable
+from hitl_events.errors import LogUnavailable, RunLeft
 from tests.unit.runtime.conftest import Place
 from tests.unit.runtime.played import echo, gated
 from tests.unit.world import story
@@ -215,7 +215,7 @@ async def test_a_call_on_another_loop_is_refused(place: Place) -> None:
 async def test_closing_leaves_nothing_behind(
     place: Place, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Callers that are cut get LogUnavailable; no task, thread or unheard exception stays."""
+    """Callers that are cut are told their run; no task, thread or unheard exception stays."""
     hang = asyncio.Event()
     before = set(threading.enumerate())
 
@@ -231,7 +231,7 @@ async def test_closing_leaves_nothing_behind(
     found = await asyncio.gather(*calls, forgotten, return_exceptions=True)
     gc.collect()
 
-    assert [type(error) for error in found] == [LogUnavailable] * 3 + [asyncio.CancelledError]
+    assert [type(error) for error in found] == [RunLeft] * 3 + [asyncio.CancelledError]
     assert asyncio.all_tasks() == {asyncio.current_task()}
     left = set(threading.enumerate()) - before
     assert not [thread for thread in left if thread.name == "hitl-watchdog"]

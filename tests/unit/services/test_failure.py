@@ -2,7 +2,7 @@
 
 import pytest
 
-from hitl_events.errors import HitlError, OffsetOutside, PartitionsChanged, TopicDiffers
+from hitl_events.errors import HitlError, OffsetOutside, PartitionsChanged, RunLeft, TopicDiffers
 from hitl_services.failure import UNREACHABLE, USAGE, failure_of
 
 
@@ -21,3 +21,11 @@ def test_topics_that_differ_end_a_process_with_a_code_it_documents(
     failure = failure_of(error)
 
     assert (failure.exit_code, failure.code) == (exit_code, "log.differs")
+
+
+def test_a_run_that_was_left_is_named_in_the_document() -> None:
+    """A program that started a run without an id finds there which one to go on with."""
+    failure = failure_of(RunLeft("a", "expected room, found none"))
+
+    assert failure.exit_code == UNREACHABLE
+    assert failure.document()["run_id"] == "a"
