@@ -76,6 +76,20 @@ def test_a_read_only_directory_can_be_read(console: Console) -> None:
     assert console.json("decide", token, "approve")["status"] == "ok"
 
 
+@pytest.mark.parametrize(
+    "line", ["runs", "trace policy-1", "explain policy-1.3", "audit", "replay", "export"]
+)
+def test_who_may_read_the_log_needs_no_token_key(console: Console, line: str) -> None:
+    """An auditor gets all that shows no token; who may read the key can decide."""
+    console.paused("policy-1")
+    (console.data / "token.key").chmod(0o000)
+
+    said = console.hitl(*line.split(), preexec_fn=_without_privileges)
+
+    assert (said.code, said.err) == (0, "")
+    assert "hitl_" not in said.out
+
+
 def test_a_full_disk_loses_nothing(console: Console) -> None:
     """What can not be written is exit 5 and one line; the token still works once there is room."""
     token = console.paused()

@@ -65,7 +65,7 @@ def _facing(
         stack.enter_context(database.snapshot())
         end = Questions(database).places().get(0, 0)  # before the log is read, which goes on
         stack.enter_context(log.snapshot())
-        store = Store(log, None, place=str(settings.directory), empty=False)
+        store = Store(log, lambda: None, place=str(settings.directory), empty=False)
         yield _folded_so_far(store, log, end), database
 
 

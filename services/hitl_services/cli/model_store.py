@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Generator, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
+from functools import partial
 
 from hitl_events.adapters.readmodel.database import Database
 from hitl_events.adapters.readmodel.opening import open_read_model
@@ -64,7 +65,7 @@ class ModelStore(Store):
 
     def __init__(self, store: Store, questions: Questions) -> None:
         super().__init__(
-            store.log, store.keys, place=store.place, empty=store.empty, blobs=store.blobs
+            store.log, store.find_keys, place=store.place, empty=store.empty, blobs=store.blobs
         )
         self._questions = questions
 
@@ -109,6 +110,6 @@ def of_cluster(settings: Settings, url: str) -> Generator[Store]:
     """What the projectors of a cluster have folded so far."""
     with closing(open_read_model(url, writable=False)) as database:
         log = ModelLog(database)
-        keys, blobs = token_keys(settings), blobs_of(settings)
+        keys, blobs = partial(token_keys, settings), blobs_of(settings)
         store = Store(log, keys, place=database.place, empty=False, blobs=blobs)
         yield ModelStore(store, Questions(database))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Generator
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 from hitl_events.adapters.directory import DataDirectory
@@ -47,7 +48,7 @@ def opened(
     with embedded_log(settings, must_exist=must_exist) as log:
         has_log = DataDirectory(settings.directory).has_log()
         place = str(settings.directory)
-        keys, blobs = token_keys(settings), blobs_of(settings)
+        keys, blobs = partial(token_keys, settings), blobs_of(settings)
         store = Store(log, keys, place=place, empty=not has_log, blobs=blobs)
         if not from_model or not has_log or (target := known_model(settings)) is None:
             yield store

@@ -15,6 +15,7 @@ from collections.abc import (
 )
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
+from functools import cached_property
 from typing import Protocol, TypeAlias
 
 from hitl_events.adapters.avro import AvroCodec
@@ -45,6 +46,9 @@ Told: TypeAlias = Callable[[int], None]
 Pause: TypeAlias = tuple[RunStarted, GatePaused]
 ENDED = frozenset({"completed", "failed", "cancelled"})
 """Statuses of runs in which nothing happens any more."""
+
+Keys: TypeAlias = Callable[[], TokenKeys | None]
+"""Reads the token keys. Who may not read them can read all the rest."""
 
 Place: TypeAlias = tuple[int, int] | tuple[None, None]
 """Partition and offset of an event, where it stands in a topic."""
@@ -98,7 +102,7 @@ class Store:
     def __init__(
         self,
         log: ReadLog,
-        keys: TokenKeys | None,
+        find_keys: Keys,
         *,
         place: str,
         empty: bool,
@@ -107,9 +111,14 @@ class Store:
         self.log = log
         self.blobs = blobs
         self.codec = AvroCodec()
-        self.keys = keys
+        self.find_keys = find_keys
         self.place = place
         self.empty = empty
+
+    @cached_property
+    def keys(self) -> TokenKeys | None:
+        """What tokens are made with: read when the first is made. None where none was ever made."""
+        return self.find_keys()
 
     def places(self, run_id: RunId, count: int) -> Sequence[Place]:
         """Where the events of a run stand: nowhere, in the embedded log."""

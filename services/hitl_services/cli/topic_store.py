@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Collection, Generator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 
 from hitl_events.adapters.avro.schemas import name_of
 from hitl_events.adapters.kafka.settings import KafkaSettings
@@ -52,9 +53,8 @@ def folded(
     spool = asyncio.run(_filled(screen, cluster, named))
     try:
         place = f"{cluster.prefix}.events on {','.join(cluster.bootstrap)}"
-        yield TopicStore(
-            spool, token_keys(settings), place=place, empty=False, blobs=blobs_of(settings)
-        )
+        keys, blobs = partial(token_keys, settings), blobs_of(settings)
+        yield TopicStore(spool, keys, place=place, empty=False, blobs=blobs)
     finally:
         spool.close()
 

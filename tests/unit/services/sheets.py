@@ -14,7 +14,7 @@ def exported_text(form: str, *runs: Sequence[bytes], ascii_only: bool = False) -
     """The whole export of these runs."""
     pieces: list[bytes] = []
     with ExitStack() as undo:
-        store = Store(PagedLog({}), None, place="", empty=True)
+        store = Store(PagedLog({}), lambda: None, place="", empty=True)
         sheet = exported(form, store, pieces.append, undo, ascii_only=ascii_only)
         for values in runs:
             run_id = RunId(CODEC.decode(values[0]).run_id)
