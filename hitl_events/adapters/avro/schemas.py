@@ -45,6 +45,9 @@ class Catalogue:
     def __init__(self, place: Path, upcasters: Upcasters) -> None:
         index: dict[str, str] = json.loads((place / INDEX).read_bytes())
         self.place = place
+        # Read now, some 20 files: when the first record of a kind comes, a process may have no file
+        # descriptor left, or the package may have been replaced beneath it.
+        self._texts = {path: (place / path).read_bytes() for path in index.values()}
         self._upcasters = upcasters
         self.paths: Mapping[bytes, str] = {
             MARKER + bytes.fromhex(fingerprint): path for fingerprint, path in index.items()
@@ -63,7 +66,7 @@ class Catalogue:
 
     def load(self, path: str) -> Schema:
         """A schema by its file in the folder."""
-        schema: Schema = json.loads((self.place / path).read_bytes())
+        schema: Schema = json.loads(self._texts[path])
         return schema
 
     def upcasters(self, head: bytes) -> tuple[Upcaster, ...]:

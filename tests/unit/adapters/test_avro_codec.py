@@ -10,7 +10,7 @@ import pytest
 
 from hitl_events.adapters.avro import AvroCodec, fingerprint, name_of, schema_of
 from hitl_events.adapters.avro.reader import compile_reader
-from hitl_events.adapters.avro.schemas import HEAD_BYTES, MARKER
+from hitl_events.adapters.avro.schemas import HEAD_BYTES, MARKER, Catalogue
 from hitl_events.adapters.avro.writer import compile_writer
 from hitl_events.domain.events import (
     EVENT_TYPES,
@@ -331,3 +331,16 @@ def test_a_nested_record_comes_back_as_its_class(codec: Codec) -> None:
     found = codec.decode(codec.encode(event))
 
     assert found == event
+
+
+def test_a_codec_needs_no_file_once_it_is_made(tmp_path: Path) -> None:
+    """The first record of a kind may come when no file can be opened, or the package was replaced.
+
+    An error then would end the partition of a service, or make a dead letter of a good decision.
+    """
+    place = tmp_path / "schemas"
+    shutil.copytree(ROOT / "schemas", place)
+    codec = AvroCodec(Catalogue(place, {}))
+    shutil.rmtree(place)
+
+    assert codec.decode(codec.encode(CLOSED)) == CLOSED
