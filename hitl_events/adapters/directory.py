@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from hitl_events.adapters.lock import exclusive
-from hitl_events.adapters.trouble import unavailable
+from hitl_events.adapters.trouble import OUT_OF_DESCRIPTORS, unavailable
 from hitl_events.domain.token import KEY_BYTES_MIN
 from hitl_events.errors import InvalidInput, LogUnavailable
 
@@ -69,6 +69,8 @@ class DataDirectory:
         except NotADirectoryError as error:
             raise unavailable(self.path, error) from error
         except OSError as error:
+            if error.errno in OUT_OF_DESCRIPTORS:
+                raise unavailable(self.key_path, error) from error
             message = f"expected a readable token key, found {self.key_path}: {error.strerror}"
             raise LogUnavailable(f"{message}; give it back its owner and mode 0600") from error
         if len(text) < KEY_BYTES_MIN:

@@ -10,6 +10,8 @@ from hitl_events.errors import CorruptLog, HitlError, InvalidInput, LogUnavailab
 
 _ELSEWHERE = "name another data directory with --dir or HITL_DATA"
 _MAKE_ROOM = "the disk is full: make room, nothing of this write was kept"
+OUT_OF_DESCRIPTORS = (errno.EMFILE, errno.ENFILE)
+_NO_DESCRIPTORS = "too many open files: raise their limit (`ulimit -n`), or close some"
 
 _OS_PROBLEMS = {
     errno.EACCES: f"permission denied: change its mode or owner, or {_ELSEWHERE}",
@@ -17,8 +19,9 @@ _OS_PROBLEMS = {
     errno.EROFS: f"a read-only file system: {_ELSEWHERE}",
     errno.ENOSPC: _MAKE_ROOM,
     errno.EDQUOT: _MAKE_ROOM,
-    errno.EEXIST: f"a file: {_ELSEWHERE}",
+    errno.EEXIST: f"a file, or a link to nothing: {_ELSEWHERE}",
     errno.ENOTDIR: f"a file: {_ELSEWHERE}",
+    **dict.fromkeys(OUT_OF_DESCRIPTORS, _NO_DESCRIPTORS),
     errno.ENOENT: f"no such place: {_ELSEWHERE}",
 }
 

@@ -6,7 +6,7 @@ import pickle
 
 import pytest
 
-from hitl_events.errors import CorruptLog, HitlError, OffsetOutside, UnknownRecipe
+from hitl_events.errors import CorruptLog, HitlError, OffsetOutside, RunLeft, UnknownRecipe
 
 
 @pytest.mark.parametrize(
@@ -15,6 +15,7 @@ from hitl_events.errors import CorruptLog, HitlError, OffsetOutside, UnknownReci
         UnknownRecipe("policy", "2", ("policy 1",)),
         CorruptLog("block 3", "cut", place=("hitl.events", 0, 7)),
         OffsetOutside("hitl.events", 0, 9, (3, 5)),
+        RunLeft("r", "expected room, found none"),
     ],
 )
 def test_an_error_crosses_to_another_process_whole(error: HitlError) -> None:

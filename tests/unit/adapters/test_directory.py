@@ -1,4 +1,5 @@
 import errno
+import resource
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,26 @@ def test_a_file_is_no_directory(tmp_path: Path) -> None:
     for asking in (directory.token_key, directory.existing_token_key, directory.has_log):
         with pytest.raises(LogUnavailable, match="found a file"):
             asking()
+
+
+def test_a_link_to_nothing_is_no_directory(tmp_path: Path) -> None:
+    """It is told as that: whoever looks finds no file there."""
+    (tmp_path / "link").symlink_to(tmp_path / "gone")
+
+    with pytest.raises(LogUnavailable, match="or a link to nothing"):
+        DataDirectory(tmp_path / "link").make()
+
+
+def test_a_process_without_descriptors_is_told_that(tmp_path: Path) -> None:
+    """Nothing is wrong with the key or its place: another owner, mode or place would not help."""
+    directory = DataDirectory(tmp_path)
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, limits[1]))
+    try:
+        with pytest.raises(LogUnavailable, match="too many open files: raise their limit"):
+            directory.existing_token_key()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
 
 
 def test_what_fails_half_way_is_not_there(tmp_path: Path) -> None:
