@@ -1,7 +1,9 @@
 """The file of a read model among processes: who folds into it, and how a new one takes its place.
 
 SQLite finds what stands beside a file by its name: a file may be exchanged only while nobody opens
-it. Whoever writes opens under the same lock; one who has the old file open keeps that, fenced.
+it. Whoever writes opens under the same lock; one who has the old file open keeps that, fenced. Who
+only reads takes no lock: a rebuild keeps it for long. It looks whether the file it opened is still
+the one at the path (`identity`), else it opens again.
 """
 
 from __future__ import annotations
@@ -11,13 +13,16 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-from hitl_events.adapters.lock import FileLock
+from hitl_events.adapters.lock import FileLock, is_held
 from hitl_events.adapters.trouble import unavailable
 from hitl_events.errors import LogUnavailable
 
 WAIT_S = 600.0
 """For whoever folds before us: after it little is left to fold."""
 _POLL_S = 0.02
+EXCHANGE_S = 2.0
+"""Between two files there is none, for less than a millisecond where the disk is not slow."""
+_LOOK_S = 0.002
 _SIDES = ("-wal", "-shm", "-journal")
 
 
@@ -65,6 +70,23 @@ def exchange(path: Path, new: Path) -> None:
         _beside(new, "lock").unlink(missing_ok=True)
     except OSError as error:
         raise unavailable(path, error) from error
+
+
+def identity(path: Path) -> tuple[int, int] | None:
+    """Which file is at the path; None if there is none, also not after an exchange under way."""
+    until_s = time.monotonic() + EXCHANGE_S
+    while True:
+        is_exchanged = is_held(_beside(path, "lock"))
+        try:
+            found = path.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            if not is_exchanged or time.monotonic() > until_s:
+                return None
+        except OSError as error:
+            raise unavailable(path, error) from error
+        else:
+            return found.st_dev, found.st_ino
+        time.sleep(_LOOK_S)
 
 
 def discard(path: Path) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import closing, contextmanager, nullcontext, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from hitl_events.adapters.readmodel.files import opening
+from hitl_events.adapters.readmodel.files import identity, opening
 from hitl_events.adapters.readmodel.migrations import migrations
 from hitl_events.adapters.readmodel.upserts import upsert
 from hitl_events.adapters.sqlite.file import LogFile, connect
@@ -29,6 +29,8 @@ _CACHE_KIB = 64 * 1024
 _PAGE_BYTES = 8 * 1024
 """Some twenty events of 400 B: quicker to fill than the usual 4 KiB. For a new file."""
 _PIECE_ROWS = 500
+_EXCHANGES_MAX = 20
+"""While one process opens a file to read: each is a whole rebuild by another."""
 _HEAD_BYTES = 100
 _APPLICATION = slice(68, 72)
 """Where SQLite keeps the application's id in a file."""
@@ -74,10 +76,10 @@ def open_sqlite(path: Path, *, writable: bool = True) -> SqliteDatabase:
 
     `LogUnavailable` for what is none, or is of a newer release; `NoReadModel` where nothing is.
     """
-    if not writable and not path.exists():
-        raise NoReadModel(str(path))
-    with opening(path) if writable else nullcontext():
-        return _opened(path, writable=writable)
+    if not writable:
+        return _to_read(path)
+    with opening(path):
+        return _opened(path, writable=True)
 
 
 def check_ours(path: Path) -> None:
@@ -114,6 +116,27 @@ def fence(path: Path) -> None:
         # one that is damaged can not be written either
         with suppress(HitlError), closing(_opened(path, writable=True)) as database:
             database.rows("UPDATE places SET epoch = epoch + 1")
+
+
+def _to_read(path: Path) -> SqliteDatabase:
+    """Opened without a lock: again, where another file took its place meanwhile.
+
+    What stood beside the one was found by the name of the other then.
+    """
+    for _ in range(_EXCHANGES_MAX):
+        before = identity(path)
+        if before is None:
+            raise NoReadModel(str(path))
+        try:
+            found = _opened(path, writable=False)
+        except HitlError:
+            if identity(path) == before:
+                raise
+        else:
+            if identity(path) == before:
+                return found
+            found.close()
+    raise LogUnavailable(f"expected to open {path}, found it exchanged again and again: ask again")
 
 
 def _opened(path: Path, *, writable: bool) -> SqliteDatabase:
