@@ -8,29 +8,30 @@ from pathlib import Path
 
 from hitl_events.errors import CorruptLog, HitlError, InvalidInput, LogUnavailable
 
-_ELSEWHERE = "name another data directory with --dir or HITL_DATA"
+DATA = "name another data directory with --dir or HITL_DATA"
+"""Where else a file could be, for the line that says what is wrong with its place."""
 _MAKE_ROOM = "the disk is full: make room, nothing of this write was kept"
 OUT_OF_DESCRIPTORS = (errno.EMFILE, errno.ENFILE)
 _NO_DESCRIPTORS = "too many open files: raise their limit (`ulimit -n`), or close some"
 
 _OS_PROBLEMS = {
-    errno.EACCES: f"permission denied: change its mode or owner, or {_ELSEWHERE}",
-    errno.EPERM: f"permission denied: change its mode or owner, or {_ELSEWHERE}",
-    errno.EROFS: f"a read-only file system: {_ELSEWHERE}",
+    errno.EACCES: "permission denied: change its mode or owner, or {}",
+    errno.EPERM: "permission denied: change its mode or owner, or {}",
+    errno.EROFS: "a read-only file system: {}",
     errno.ENOSPC: _MAKE_ROOM,
     errno.EDQUOT: _MAKE_ROOM,
-    errno.EEXIST: f"a file, or a link to nothing: {_ELSEWHERE}",
-    errno.ENOTDIR: f"a file: {_ELSEWHERE}",
+    errno.EEXIST: "a file, or a link to nothing: {}",
+    errno.ENOTDIR: "a file: {}",
     **dict.fromkeys(OUT_OF_DESCRIPTORS, _NO_DESCRIPTORS),
-    errno.ENOENT: f"no such place: {_ELSEWHERE}",
+    errno.ENOENT: "no such place: {}",
 }
 
 _SQLITE_PROBLEMS = {
     sqlite3.SQLITE_FULL: _MAKE_ROOM,
-    sqlite3.SQLITE_READONLY: f"it is read-only: change its mode, or {_ELSEWHERE}",
-    sqlite3.SQLITE_CANTOPEN: f"it or its folder cannot be written: copy it, or {_ELSEWHERE}",
-    sqlite3.SQLITE_PERM: f"permission denied: change its mode or owner, or {_ELSEWHERE}",
-    sqlite3.SQLITE_NOTADB: f"it is no SQLite database: move it away, or {_ELSEWHERE}",
+    sqlite3.SQLITE_READONLY: "it is read-only: change its mode, or {}",
+    sqlite3.SQLITE_CANTOPEN: "it or its folder cannot be written: copy it, or {}",
+    sqlite3.SQLITE_PERM: "permission denied: change its mode or owner, or {}",
+    sqlite3.SQLITE_NOTADB: "it is no SQLite database: move it away, or {}",
     sqlite3.SQLITE_BUSY: "another process kept it locked: end the process that hangs on it",
     sqlite3.SQLITE_LOCKED: "another process kept it locked: end the process that hangs on it",
     sqlite3.SQLITE_IOERR: "the disk failed or is full, nothing of this write was kept: check it",
@@ -41,13 +42,16 @@ _UNREADABLE_TEXT = "Could not decode to UTF-8"
 _CLOSED_TEXT = "Cannot operate on a closed database"
 
 
-def unavailable(path: Path, error: OSError) -> LogUnavailable:
-    """The error for a path of the data directory that cannot be used."""
-    problem = _OS_PROBLEMS.get(error.errno or 0) or f"{error.strerror or error}: {_ELSEWHERE}"
-    return LogUnavailable(f"expected to use {path}, found {problem}")
+def unavailable(path: Path, error: OSError, elsewhere: str = DATA) -> LogUnavailable:
+    """The error for a path that cannot be used; `elsewhere` says how to name another."""
+    known = _OS_PROBLEMS.get(error.errno or 0)
+    problem = f"{error.strerror or error}: {elsewhere}" if known is None else known
+    return LogUnavailable(f"expected to use {path}, found {problem.replace('{}', elsewhere)}")
 
 
-def translated(path: Path, error: Exception) -> HitlError:
+def translated(
+    path: Path, error: Exception, what: str = "the log", elsewhere: str = DATA
+) -> HitlError:
     """The error of the library for one of SQLite's driver, with the file that it is about."""
     if isinstance(error, OverflowError):
         return InvalidInput("expected a number below 2^63, found a larger one")
@@ -63,5 +67,5 @@ def translated(path: Path, error: Exception) -> HitlError:
         return LogUnavailable(
             f"expected an open log {path}, found one that was closed: open it again"
         )
-    problem = _SQLITE_PROBLEMS.get(code) or str(error)
-    return LogUnavailable(f"expected to use the log {path}, found that {problem}")
+    problem = _SQLITE_PROBLEMS.get(code, str(error)).replace("{}", elsewhere)
+    return LogUnavailable(f"expected to use {what} {path}, found that {problem}")

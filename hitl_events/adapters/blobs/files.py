@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from hitl_events.adapters.directory import to_disk
-from hitl_events.adapters.trouble import unavailable
+from hitl_events.adapters.trouble import DATA, unavailable
 from hitl_events.domain.references import Reference
 from hitl_events.errors import InvalidInput, LogUnavailable
 
@@ -22,11 +22,20 @@ _RANDOM_BYTES = 8
 
 
 class FileBlobs:
-    """The `Blobs` of a folder, which is made at the first `put`."""
+    """The `Blobs` of a folder, which is made at the first `put`.
 
-    def __init__(self, folder: Path) -> None:
+    `elsewhere` is told where the folder can not be used: how another is named.
+    """
+
+    def __init__(self, folder: Path, elsewhere: str = DATA) -> None:
         self.folder = folder
+        self._elsewhere = elsewhere
         self._made: set[Path] = set()
+
+    @classmethod
+    def shared(cls, folder: Path) -> FileBlobs:
+        """Those of a cluster, in the folder that HITL_BLOBS names."""
+        return cls(folder, "see that it is mounted, or name another folder in HITL_BLOBS")
 
     async def put(self, reference: Reference, data: bytes) -> None:
         self.write(reference, data)
@@ -48,7 +57,7 @@ class FileBlobs:
             to_disk(path.parent)
         except OSError as error:
             self._made.clear()
-            raise unavailable(path, error) from error
+            raise unavailable(path, error, self._elsewhere) from error
 
     def read(self, reference: Reference) -> bytes | None:
         """As `get`, without an event loop. What can not be read is nothing, as far as it goes."""
@@ -57,7 +66,7 @@ class FileBlobs:
                 return file.read(reference.size + 1)
         except OSError as error:
             if not self.folder.parent.is_dir():
-                raise unavailable(self.folder, error) from error
+                raise unavailable(self.folder, error, self._elsewhere) from error
             return None
 
     def path_of(self, reference: Reference) -> Path:
@@ -73,7 +82,7 @@ class FileBlobs:
             os.close(os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
             probe.unlink()
         except OSError as error:
-            raise unavailable(self.folder, error) from error
+            raise unavailable(self.folder, error, self._elsewhere) from error
 
     def _make(self, folder: Path) -> None:
         """The folder, and its name on disk: also of one that a process made which was killed."""

@@ -20,6 +20,7 @@ from hitl_events.ports import RunPosition
 
 VERSION = 2
 """Raise it with any change of the tables: a file of another version is thrown away."""
+_ELSEWHERE = "name another folder in HITL_STATE_DIR"
 _LOCK_WAIT_S = 1.0
 """Another process that has the file open keeps it for good."""
 _CACHE_KIB = 2 * 1024
@@ -127,7 +128,7 @@ def open_file(path: Path, identity: str) -> LogFile:
         # Inputs and drafts are in it: nobody else's to read.
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
     except OSError as error:
-        raise unavailable(path, error) from error
+        raise unavailable(path, error, _ELSEWHERE) from error
     found = _found(path, identity)
     if found is not None:
         return found
@@ -136,9 +137,9 @@ def open_file(path: Path, identity: str) -> LogFile:
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
         return _made(path, identity)
     except OSError as error:
-        raise unavailable(path, error) from error
+        raise unavailable(path, error, _ELSEWHERE) from error
     except sqlite3.Error as error:
-        raise translated(path, error) from error
+        raise translated(path, error, "the state", _ELSEWHERE) from error
 
 
 def discard(path: Path) -> None:
@@ -147,7 +148,7 @@ def discard(path: Path) -> None:
         try:
             path.with_name(path.name + suffix).unlink(missing_ok=True)
         except OSError as error:
-            raise unavailable(path, error) from error
+            raise unavailable(path, error, _ELSEWHERE) from error
 
 
 def _found(path: Path, identity: str) -> LogFile | None:
@@ -162,7 +163,7 @@ def _found(path: Path, identity: str) -> LogFile | None:
     except sqlite3.Error as error:
         if error.sqlite_errorcode & 0xFF not in _OUT_OF_ORDER:
             connection.close()
-            raise translated(path, error) from error
+            raise translated(path, error, "the state", _ELSEWHERE) from error
     with suppress(sqlite3.Error):
         connection.close()
     return None

@@ -23,6 +23,7 @@ _POLL_S = 0.02
 EXCHANGE_S = 2.0
 """Between two files there is none, for less than a millisecond where the disk is not slow."""
 _LOOK_S = 0.002
+ELSEWHERE = "name another place in HITL_READ_MODEL"
 _SIDES = ("-wal", "-shm", "-journal")
 
 
@@ -32,7 +33,7 @@ def opening(path: Path) -> Generator[None, None, None]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
-        raise unavailable(path.parent, error) from error
+        raise unavailable(path.parent, error, ELSEWHERE) from error
     with _locked(_beside(path, "lock"), f"to open {path}"):
         yield
 
@@ -69,7 +70,7 @@ def exchange(path: Path, new: Path) -> None:
         new.replace(path)
         _beside(new, "lock").unlink(missing_ok=True)
     except OSError as error:
-        raise unavailable(path, error) from error
+        raise unavailable(path, error, ELSEWHERE) from error
 
 
 def identity(path: Path) -> tuple[int, int] | None:
@@ -83,7 +84,7 @@ def identity(path: Path) -> tuple[int, int] | None:
             if not is_exchanged or time.monotonic() > until_s:
                 return None
         except OSError as error:
-            raise unavailable(path, error) from error
+            raise unavailable(path, error, ELSEWHERE) from error
         else:
             return found.st_dev, found.st_ino
         time.sleep(_LOOK_S)

@@ -8,7 +8,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from hitl_events.adapters.readmodel.files import identity, opening
+from hitl_events.adapters.readmodel.files import ELSEWHERE, identity, opening
 from hitl_events.adapters.readmodel.migrations import migrations
 from hitl_events.adapters.readmodel.upserts import upsert
 from hitl_events.adapters.sqlite.file import LogFile, connect
@@ -94,7 +94,7 @@ def check_ours(path: Path) -> None:
     except FileNotFoundError:
         return
     except OSError as error:
-        raise unavailable(path, error) from error
+        raise unavailable(path, error, ELSEWHERE) from error
     ours = APPLICATION_ID.to_bytes(4, "big")
     if head[_APPLICATION] != ours and _application(path) != APPLICATION_ID:
         raise LogUnavailable(
@@ -146,7 +146,7 @@ def _opened(path: Path, *, writable: bool) -> SqliteDatabase:
         else:
             path.stat()
     except OSError as error:
-        raise unavailable(path, error) from error
+        raise unavailable(path, error, ELSEWHERE) from error
     connection = connect(path, "mode=rwc" if writable else "mode=ro", any_thread=True)
     try:
         problem = _prepared(connection, writable=writable)
@@ -161,7 +161,7 @@ def _opened(path: Path, *, writable: bool) -> SqliteDatabase:
 
 def _of_read_model(path: Path, error: Exception) -> HitlError:
     """What is wrong with the file is no matter of the log."""
-    ours = translated(path, error)
+    ours = translated(path, error, "the read model", ELSEWHERE)
     if isinstance(ours, CorruptLog):
         return DamagedReadModel(ours.where, ours.problem)
     return ours

@@ -237,7 +237,7 @@ def blobs_of(settings: Settings) -> FileBlobs | None:
     """Where what is large is kept; None: nowhere that is known here."""
     if settings.cluster is None:
         return FileBlobs(DataDirectory(settings.directory).blobs_path)
-    return None if settings.blobs is None else FileBlobs(settings.blobs)
+    return None if settings.blobs is None else FileBlobs.shared(settings.blobs)
 
 
 def checking(settings: Settings, problems: Problems) -> BlobCheck:

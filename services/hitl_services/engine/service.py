@@ -78,7 +78,7 @@ def _prepare(look: Look, settings: ProcessSettings) -> Plan:
     if not recipes:
         raise InvalidInput("expected modules of recipes as HITL_RECIPES or --recipes, found none")
     keys = TokenKeys(settings.token_keys)
-    blobs = None if settings.blobs is None else FileBlobs(settings.blobs)
+    blobs = None if settings.blobs is None else FileBlobs.shared(settings.blobs)
     if blobs is not None:
         blobs.check()
     return Plan(

@@ -169,3 +169,14 @@ def test_a_folder_is_checked_before_it_is_needed(tmp_path: Path) -> None:
     assert list((tmp_path / "blobs").iterdir()) == []
     with pytest.raises(LogUnavailable, match="expected to use"):
         FileBlobs(tmp_path / "file").check()
+
+
+def test_the_line_names_the_setting_of_the_folder(tmp_path: Path) -> None:
+    """That of a cluster is HITL_BLOBS, that of a data directory lies in it."""
+    beside = tmp_path / "file"
+    beside.touch()
+
+    with pytest.raises(LogUnavailable, match="HITL_BLOBS"):
+        FileBlobs.shared(beside / "blobs").read(REFERENCE)
+    with pytest.raises(LogUnavailable, match="HITL_DATA"):
+        FileBlobs(beside / "blobs").read(REFERENCE)

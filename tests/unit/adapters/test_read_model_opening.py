@@ -121,3 +121,12 @@ def test_without_the_driver_a_line_says_what_to_install(monkeypatch: pytest.Monk
         open_read_model("postgresql://h/d")
 
     assert "'hitl-events[postgres]'" in str(caught.value)
+
+
+def test_a_place_that_can_not_be_used_is_told_with_its_setting(tmp_path: Path) -> None:
+    """Nobody is sent to the data directory, which a cluster does not have."""
+    (tmp_path / "file").touch()
+    url = f"sqlite:///{tmp_path / 'file' / 'm.db'}"
+
+    with pytest.raises(LogUnavailable, match="HITL_READ_MODEL"):
+        open_read_model(url)
