@@ -29,6 +29,7 @@ from hitl_events.domain.values import RunId, value
 from hitl_events.errors import (
     AccessDenied,
     HitlError,
+    LogUnavailable,
     OutcomeUnknown,
     RecordTooLarge,
     UnknownTopic,
@@ -83,7 +84,8 @@ class ClusterClient:
     ) -> AsyncGenerator[Self]:
         """Connect; `LogUnavailable` says within seconds what is in the way.
 
-        Outcomes show what is in `blobs`, of other large data its digest.
+        Outcomes show what is in `blobs`, of other large data its digest, as of all large data where
+        they can not be reached.
         """
         async with Follower(settings) as follower:
             yield cls(settings, keys, follower, blobs)
@@ -169,11 +171,17 @@ class ClusterClient:
             first = (await self._follower.begins([place]))[place]
             await self._read(seen, place, run_id, (first, end))
         if refusal is not None:
-            return _refused(await completed(seen.history.events, self._blobs), refusal, call)
+            return _refused(await self._whole(seen.history), refusal, call)
         while not seen.history.rests(reply.seq or 1):
             await self._more(seen.history, place, run_id)
-        events = await completed(seen.history.events, self._blobs)
-        return Outcome(events, keys=self._keys)
+        return Outcome(await self._whole(seen.history), keys=self._keys)
+
+    async def _whole(self, history: History) -> tuple[Event, ...]:
+        """With the blobs, if they can be reached: what was recorded is told in any case."""
+        try:
+            return await completed(history.events, self._blobs)
+        except LogUnavailable:
+            return tuple(history.events)
 
     async def _read(self, seen: _Seen, place: Place, run_id: RunId, span: tuple[int, int]) -> None:
         """The run's events from an offset on to what was the end."""

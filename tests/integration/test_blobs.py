@@ -103,3 +103,24 @@ def test_verify_of_a_topic_names_what_is_missing(console: Console) -> None:
     problems = json.loads(missing.out)["errors"]
     assert {(each["run_id"], each["seq"]) for each in problems} == {("r-1", 2), ("r-1", 3)}
     assert "HITL_BLOBS names it" in json.loads(nowhere.out)["errors"][0]["problem"]
+
+
+def test_what_was_decided_is_told_without_the_folder(console: Console) -> None:
+    """A desk without it sees that the decision counted, not an error as if it had not."""
+    console.environment |= {
+        "HITL_STATE_DIR": str(console.folder / "state"),
+        "HITL_BLOBS": str(console.folder / "shared"),
+        "HITL_BLOB_LIMIT": "1k",
+    }
+    with engine(console):
+        given = json.dumps({"title": TITLE})
+        paused = console.json("run", "policy", "--run-id", "r-1", "--input", given)
+        console.environment["HITL_BLOBS"] = str(console.folder / "unmounted" / "shared")
+        decided = console.json("decide", paused["token"], "approve")
+        refused = console.hitl("decide", paused["token"], "deny", "--json")
+    unreadable = console.hitl("show", "r-1", "--from-topic")
+
+    assert decided["status"] == "ok"
+    assert set(decided["artefact"]["gates"]["review"]["draft"]) == {"sha256", "bytes"}
+    assert (refused.code, json.loads(refused.out)["seq"]) == (1, decided["seq"] + 1)
+    assert (unreadable.code, "HITL_BLOBS" in unreadable.err) == (5, True)
