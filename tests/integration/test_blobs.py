@@ -98,11 +98,13 @@ def test_verify_of_a_topic_names_what_is_missing(console: Console) -> None:
     missing = console.hitl("verify", "--json")
     del console.environment["HITL_BLOBS"]
     nowhere = console.hitl("verify", "--json")
+    replayed = console.hitl("replay", "r-1")
 
     assert (missing.code, nowhere.code) == (4, 4)
     problems = json.loads(missing.out)["errors"]
     assert {(each["run_id"], each["seq"]) for each in problems} == {("r-1", 2), ("r-1", 3)}
     assert "HITL_BLOBS names it" in json.loads(nowhere.out)["errors"][0]["problem"]
+    assert (replayed.code, "HITL_BLOBS names it" in replayed.err) == (3, True)
 
 
 def test_what_was_decided_is_told_without_the_folder(console: Console) -> None:

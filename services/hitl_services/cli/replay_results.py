@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from hitl_events.audit.replay import OK, Replayed
+from hitl_events.domain.references import BLOB_MISSING
 from hitl_events.recipes.book import Book
 from hitl_services.cli.pages import STYLES
 from hitl_services.cli.screen import Line
@@ -42,6 +43,11 @@ class Results:
     def misfits(self) -> int:
         """How many of them do not fit."""
         return self.runs - self._counts[OK]
+
+    @property
+    def lacks_blobs(self) -> bool:
+        """Whether some could not be replayed because what they recorded is not there."""
+        return self._counts[BLOB_MISSING] > 0
 
     def add(self, each: Replayed) -> None:
         """One more run."""

@@ -30,6 +30,7 @@ from hitl_services.text import harmless_json
 
 ALONE_EVENTS_MAX = 20_000
 """Replayed here in a second or two; a process more takes as long to start."""
+_NO_STORE = "no blob store to look into was given: HITL_BLOBS names it"
 _IN_MEMORY_BYTES = 1024 * 1024
 _PIECE_CHARS = 64 * 1024
 
@@ -64,9 +65,13 @@ def replay(screen: Screen, settings: Settings, asked: Asked) -> int:
             screen.page(results.page())
     if not results.misfits:
         return DONE
+    lacking = _NO_STORE if blobs_of(settings) is None and results.lacks_blobs else ""
     if settings.json or not screen.is_seen:
         more = f" (and {results.misfits - 1} more)" if results.misfits > 1 else ""
-        screen.note(f"hitl: {one_line(f'{said(results.wrong[0])}{more}')}")
+        told = f"; {lacking}" if lacking else ""
+        screen.note(f"hitl: {one_line(f'{said(results.wrong[0])}{more}{told}')}")
+    elif lacking:
+        screen.note(f"hitl: {lacking}")
     return DIVERGED
 
 
