@@ -41,7 +41,7 @@ async def _export(data: Path, out: Path, events: int) -> float:
     with out.open("wb") as file, ExitStack() as undo:
         log = SqliteLog.open_for_reading(DataDirectory(data))
         undo.callback(log.close)
-        store = Store(log, None, place="", empty=False)
+        store = Store(log, lambda: None, place="", empty=False)
         lines = Lines(store, file.write, undo)
         with log.snapshot():
             async for run_id, values in store.histories():

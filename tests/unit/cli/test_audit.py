@@ -23,7 +23,7 @@ NOW = datetime(2026, 3, 10, tzinfo=UTC)
 
 def _store(runs: Mapping[str, list[bytes]]) -> tuple[Store, PagedLog]:
     log = PagedLog(runs)
-    return Store(log, None, place="here", empty=False), log
+    return Store(log, lambda: None, place="here", empty=False), log
 
 
 async def _listed(store: Store, wanted: Selection) -> list[tuple[str, int]]:
@@ -78,7 +78,7 @@ async def test_a_topic_tells_the_same_as_a_log() -> None:
         spool.add(stored(each, key=run_id.encode(), partition=partition) for each in values)
     spool.fold()
 
-    topic = await _listed(TopicStore(spool, None, place="there", empty=False), Selection())
+    topic = await _listed(TopicStore(spool, lambda: None, place="there", empty=False), Selection())
     log = await _listed(_store(runs)[0], Selection())
 
     spool.close()
