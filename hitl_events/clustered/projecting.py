@@ -32,7 +32,7 @@ from hitl_events.domain.values import value
 from hitl_events.errors import CorruptLog, HitlError, OffsetOutside, ReadModelDiffers
 from hitl_events.ports import Clock
 from hitl_events.projections.folding import KEPT_BYTES_MAX
-from hitl_events.projections.store import Tenure
+from hitl_events.projections.store import Proof
 from hitl_events.runtime.progress import REACH_S, Progress
 from hitl_events.runtime.projector import PIECE_EVENTS
 from hitl_events.runtime.tenant import Tenant
@@ -89,6 +89,7 @@ class Projection:
         self._member = member
         self._desk = desk
         self._topic = Topics(member.settings.prefix).events
+        self._count = count
         self._kept_bytes = KEPT_BYTES_MAX // count
         self._cluster = Cluster()
         self._progress = Progress()
@@ -144,7 +145,7 @@ class Projection:
             tenant = await do(partial(self._tenant, partition))
             writer = Writer(tenant, do, partial(self._written, tenant))
             async with Reader(self._member.settings) as reader:
-                await _check(reader, place, tenant.tenure)
+                await _check(reader, self._topic, self._count, tenant.tenure.proof)
                 await self._catch_up(reader, place, writer)
             self._progress.moved(partition, writer.next_offset)
             begin = partial(self._begin, place, writer)
@@ -198,11 +199,11 @@ async def _pieces(read: AsyncIterator[Sequence[Stored]]) -> AsyncIterator[Sequen
         yield gathered
 
 
-async def _check(reader: Reader, place: Place, tenure: Tenure) -> None:
+async def _check(reader: Reader, topic: str, count: int, proof: Proof | None) -> None:
     """`ReadModelDiffers` where the log is not the one that was folded."""
-    last_offset = tenure.last_offset
-    if last_offset is None:
+    if proof is None:
         return
-    found = await reader.at(place, last_offset)
-    if found is None or found.value is None or found.value != tenure.last:
-        raise ReadModelDiffers(place.partition, last_offset)
+    is_there = proof.partition < count
+    found = await reader.at(Place(topic, proof.partition), proof.offset) if is_there else None
+    if found is None or found.value is None or found.value != proof.value:
+        raise ReadModelDiffers(proof.partition, proof.offset)

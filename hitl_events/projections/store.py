@@ -10,11 +10,20 @@ from hitl_events.projections.rows import Rows
 
 
 @value
+class Proof:
+    """An event that was folded: a log that has another one there is not the log that was folded."""
+
+    partition: int
+    offset: int
+    value: bytes | None
+
+
+@value
 class Tenure:
     """The right to write a partition from `next_offset` on, until somebody else takes it over.
 
-    `last` is the event with which the fold ended and stands at `last_offset`: a log that has
-    another one there is not the log that was folded.
+    `last` is the event with which the fold ended and stands at `last_offset`. Where nothing of the
+    partition was folded, `beside` is the last of another one, if any was.
     """
 
     partition: int
@@ -22,6 +31,14 @@ class Tenure:
     next_offset: int = 0
     last_offset: int | None = None
     last: bytes | None = None
+    beside: Proof | None = None
+
+    @property
+    def proof(self) -> Proof | None:
+        """What must stand in the log; None where nothing was folded yet."""
+        if self.last_offset is None:
+            return self.beside
+        return Proof(partition=self.partition, offset=self.last_offset, value=self.last)
 
 
 class RowStore(Protocol):

@@ -15,7 +15,7 @@ from hitl_events.adapters.readmodel.held import PLACES, number, octets
 from hitl_events.domain.values import RunId
 from hitl_events.errors import Fenced
 from hitl_events.projections.rows import Rows
-from hitl_events.projections.store import Tenure
+from hitl_events.projections.store import Proof, Tenure
 from hitl_events.projections.tables import TABLES
 
 _KEYS_PER_QUERY = 400
@@ -25,6 +25,8 @@ ON CONFLICT (partition) DO NOTHING"""
 _TAKE = "UPDATE places SET epoch = epoch + 1 WHERE partition = ?"
 _PLACE = """SELECT next_offset, epoch, last_offset, last_run, last_seq FROM places
 WHERE partition = ?"""
+_BESIDE = """SELECT p.partition, p.last_offset, e.value FROM places p
+JOIN events e ON e.run_id = p.last_run AND e.seq = p.last_seq ORDER BY p.partition LIMIT 1"""
 _ADVANCE = """UPDATE places SET next_offset = ?, last_offset = ?, last_run = ?, last_seq = ?
 WHERE partition = ? AND epoch = ? AND next_offset = ?"""
 _MOVE = "UPDATE places SET next_offset = ? WHERE partition = ? AND epoch = ? AND next_offset = ?"
@@ -49,12 +51,14 @@ class ReadModel:
             database.change(_TAKE, [(partition,)])
             [(next_offset, epoch, last_offset, run_id, seq)] = database.rows(_PLACE, (partition,))
             found = database.rows(_EVENT, (run_id, seq)) if run_id is not None else []
+            others = database.rows(_BESIDE) if run_id is None else []
         return Tenure(
             partition=partition,
             epoch=number(epoch, PLACES),
             next_offset=number(next_offset, PLACES),
             last_offset=None if last_offset is None else number(last_offset, PLACES),
             last=octets(found[0][0], PLACES) if found else None,
+            beside=_proof(*others[0]) if others else None,
         )
 
     def fence_all(self) -> None:
@@ -102,6 +106,14 @@ class ReadModel:
                 f"expected to be the only one that folds partition {tenure.partition} into "
                 f"{self.database.place}, found that another took it over: take it over anew"
             )
+
+
+def _proof(partition: object, offset: object, its_value: object) -> Proof:
+    return Proof(
+        partition=number(partition, PLACES),
+        offset=number(offset, PLACES),
+        value=octets(its_value, PLACES),
+    )
 
 
 def _sorted_counts(rows: Rows) -> Iterable[tuple[str, str, int]]:

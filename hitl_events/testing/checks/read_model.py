@@ -12,6 +12,7 @@ from hitl_events.domain.values import RunId
 from hitl_events.errors import Fenced, HitlError, LogUnavailable
 from hitl_events.projections.folding import Folding
 from hitl_events.projections.rows import Rows
+from hitl_events.projections.store import Proof
 from hitl_events.testing.checks.promise import BrokenPromise, same, stated
 from hitl_events.testing.checks.read_model_answers import ANSWERS
 from hitl_events.testing.checks.read_model_samples import (
@@ -151,6 +152,18 @@ def who_takes_over_is_told_where_it_ended(place: Place) -> None:
         same(Writer(model).tenure.next_offset, moved.next_offset, "offset after no events")
 
 
+def who_begins_is_told_what_stands_beside(place: Place) -> None:
+    """A partition that is new is taken with the last event of another: it must be one log."""
+    told = Told(7)
+    with opened(place) as model:
+        same(Writer(model, partition=2).tenure.proof, None, "a proof where nothing was folded")
+        writer = filled(model, told.log[:30])
+
+        proof = Writer(model, partition=1).tenure.proof
+        same(proof, Proof(partition=0, offset=29, value=told.log[29]))
+        same(writer.tenure.proof, proof, "the proof of the one that was folded")
+
+
 def runs_are_loaded_whole(place: Place) -> None:
     """All events of a run are loaded byte for byte, seq 1 first; unknown runs are absent."""
     stories = [Story(f"run-{number}") for number in range(900)]
@@ -241,6 +254,7 @@ PROMISES: tuple[PlacePromise, ...] = (
     a_piece_is_written_once,
     partitions_do_not_fence_each_other,
     who_takes_over_is_told_where_it_ended,
+    who_begins_is_told_what_stands_beside,
     runs_are_loaded_whole,
     events_may_be_huge,
     a_connection_that_ends_leaves_nothing,
