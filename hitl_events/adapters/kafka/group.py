@@ -118,7 +118,6 @@ class Group:
         self._full: set[int] = set()
         self.lags: Mapping[tuple[str, int], int] = {}
         """Records of what is ours that are not settled, as of a second ago."""
-        self._lags_of_s = 0.0
         self._gone_from_s: float | None = None
 
     async def start(self) -> None:
@@ -132,18 +131,31 @@ class Group:
 
     async def pump(self) -> None:
         """Feed what comes in, until it is cancelled or the group can not go on."""
+        looking = asyncio.create_task(self._look())
+        try:
+            while not looking.done():  # else it failed
+                await self._feed_more()
+            await looking
+        finally:
+            looking.cancel()
+            await asyncio.gather(looking, return_exceptions=True)
+
+    async def _feed_more(self) -> None:
+        self._begin_feedings()
+        self._relieve()
+        # it waits for as long as the group deals the partitions out anew
+        pieces = await self._call(self._read(), f"read {self._listed}", within_s=REBALANCE_S)
+        if self._listener.failure is not None:
+            raise self._listener.failure
+        for place, records in pieces.items():
+            self._feed(place, records)
+
+    async def _look(self) -> None:
+        """From time to time, beside the reading: what is fed must not wait for it."""
         while True:
-            self._begin_feedings()
-            self._relieve()
-            # it waits for as long as the group deals the partitions out anew
-            pieces = await self._call(self._read(), f"read {self._listed}", within_s=REBALANCE_S)
-            if self._listener.failure is not None:
-                raise self._listener.failure
-            for place, records in pieces.items():
-                self._feed(place, records)
-            if asyncio.get_running_loop().time() - self._lags_of_s >= LAG_S:
-                await self._look_at_lags()
-                self._look_for_topics()
+            await asyncio.sleep(LAG_S)
+            await self._look_at_lags()
+            self._look_for_topics()
 
     async def _read(self) -> Mapping[Any, Sequence[Any]]:
         """What came; `OffsetOutside` where it was deleted before it was read."""
@@ -162,7 +174,6 @@ class Group:
 
     async def _look_at_lags(self) -> None:
         """The ends came with the last records; where nothing is read now they are asked for."""
-        self._lags_of_s = asyncio.get_running_loop().time()
         lags = await self._lags_of_unfed()
         ends = await self._ends_of_full()
         for partition, feeding in list(self._feedings.items()):
@@ -188,10 +199,9 @@ class Group:
         if not places:
             return lags
         known = [Place(each.topic, each.partition) for each in places]
-        ends_of, what = self._consumer.end_offsets(places), "read the ends for the lag"
-        with suppress(LogUnavailable):  # asked again soon; what is fed must not wait for it
-            ends = await self._call(ends_of, what, within_s=LAG_S)
-            settled = await self._committed(known, "read offsets for the lag", within_s=LAG_S)
+        with suppress(LogUnavailable):  # asked again soon
+            settled = await self._committed(known, "read offsets for the lag")
+            ends = await self._call(self._consumer.end_offsets(places), "read the ends for the lag")
             lags = {
                 (each.topic, each.partition): max(end - settled[each], 0)
                 for each, end in ends.items()
@@ -288,11 +298,9 @@ class Group:
         found = await self._committed(places, f"read the offsets of {topic}")
         return {place.partition: offset for place, offset in found.items()}
 
-    async def _committed(
-        self, places: Sequence[Place], what: str, *, within_s: float = CALL_S
-    ) -> Mapping[Place, int]:
+    async def _committed(self, places: Sequence[Place], what: str) -> Mapping[Place, int]:
         coordinator = self._consumer._coordinator  # noqa: SLF001 - `committed` may say None for "ask again"
-        return await self._call(committed_offsets(coordinator, places), what, within_s=within_s)
+        return await self._call(committed_offsets(coordinator, places), what)
 
     async def spans(self, partition: int) -> dict[str, Span]:
         """What the topics hold of it."""
