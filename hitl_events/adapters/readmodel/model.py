@@ -25,8 +25,9 @@ ON CONFLICT (partition) DO NOTHING"""
 _TAKE = "UPDATE places SET epoch = epoch + 1 WHERE partition = ?"
 _PLACE = """SELECT next_offset, epoch, last_offset, last_run, last_seq FROM places
 WHERE partition = ?"""
-_BESIDE = """SELECT p.partition, p.last_offset, e.value FROM places p
-JOIN events e ON e.run_id = p.last_run AND e.seq = p.last_seq ORDER BY p.partition LIMIT 1"""
+_BESIDE = """SELECT places.partition, places.last_offset, events.value FROM places
+JOIN events ON events.run_id = places.last_run AND events.seq = places.last_seq
+ORDER BY places.partition LIMIT 1"""
 _ADVANCE = """UPDATE places SET next_offset = ?, last_offset = ?, last_run = ?, last_seq = ?
 WHERE partition = ? AND epoch = ? AND next_offset = ?"""
 _MOVE = "UPDATE places SET next_offset = ? WHERE partition = ? AND epoch = ? AND next_offset = ?"
