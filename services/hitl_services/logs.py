@@ -9,7 +9,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from contextlib import suppress
-from typing import Any, TextIO, TypeAlias
+from logging.handlers import QueueHandler
+from typing import Any, TextIO, TypeAlias, cast
 
 import structlog
 
@@ -106,21 +107,28 @@ def _renderer(settings: LogSettings, stream: TextIO) -> Callable[..., Any]:
     return structlog.dev.ConsoleRenderer(colors=stream.isatty(), timestamp_key="at")
 
 
-class _Routed(logging.Handler):
-    """What the logging module is given, as lines of ours."""
+class _Routed(QueueHandler):
+    """What the logging module is given, as lines of ours: the log is what they are put into."""
 
     def __init__(self, log: Log) -> None:
-        super().__init__(logging.INFO)
+        super().__init__(cast("Any", log))  # only `enqueue`, which is ours, knows what it is
+        self.setLevel(logging.INFO)
         self._log = log
 
-    def emit(self, record: logging.LogRecord) -> None:
+    def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
+        """As it is: it goes to no other process."""
+        return record
+
+    def enqueue(self, record: logging.LogRecord) -> None:
         """One line; an exception as its type, its text and its place."""
-        with suppress(Exception):  # a message that does not fit its own arguments is not our end
-            message = record.getMessage()
-            error = record.exc_info[1] if record.exc_info else None
-            if error is not None:
-                message = f"{message}: {said(error)}"
-            self._log.pass_on(_level(record.levelno), record.name, message)
+        message = record.getMessage()
+        error = record.exc_info[1] if record.exc_info else None
+        if error is not None:
+            message = f"{message}: {said(error)}"
+        self._log.pass_on(_level(record.levelno), record.name, message)
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - its names
+        """A message that does not fit its own arguments is not our end, nor a traceback."""
 
 
 def route_libraries(log: Log) -> None:

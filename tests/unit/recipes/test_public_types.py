@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, assert_type
 
+from pydantic import BaseModel
+
 from hitl_events import Decision, Event, Recipe, Retry, Run, Runtime, hitl, recipe
 from tests.unit.world import World
 
@@ -21,8 +23,7 @@ class Order:
     item: str
 
 
-@dataclass
-class Offer:
+class Offer(BaseModel):
     """What steps make of it."""
 
     item: str

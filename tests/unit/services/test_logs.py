@@ -158,3 +158,17 @@ def test_a_reader_that_has_gone_ends_nothing(lines: Lines) -> None:
     lines.stream.close()
 
     lines.log.tell("run.paused", run_id="r")
+
+
+def test_a_line_that_does_not_fit_its_arguments_is_left_out(
+    routed: Lines, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It ends nobody, and no traceback comes of it; the next line is told."""
+    root, wrong = logging.getLogger(), "%s of %s"
+    ours = [each for each in root.handlers if type(each).__module__ == Log.__module__]
+    monkeypatch.setattr(root, "handlers", ours)  # the test runner's own would raise
+    logging.getLogger("driver").warning(wrong, 1)
+    logging.getLogger("driver").warning("next")
+
+    assert [line["message"] for line in routed.objects] == ["next"]
+    assert capsys.readouterr().err == ""
