@@ -44,15 +44,19 @@ class Benches:
         return self._benches[partition]
 
     def left(self, partition: int) -> None:
-        """Its runner has ended."""
+        """Its runner has ended, or none came to be: a takeover that fails leaves it once more.
+
+        The time that its steps have is counted from the first. A second end beside that would come
+        while another runner has the bench: what its steps give would be thrown away.
+        """
         bench = self._benches.get(partition)
         if bench is None:
             return
         if bench.is_idle:
             self._close(partition)
-            return
-        loop = asyncio.get_running_loop()
-        self._ends[partition] = loop.call_later(self._outlive_s, self._close, partition)
+        elif partition not in self._ends:
+            loop = asyncio.get_running_loop()
+            self._ends[partition] = loop.call_later(self._outlive_s, self._close, partition)
 
     def _close(self, partition: int) -> None:
         end = self._ends.pop(partition, None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 
 from tests.integration.engines import World, ended, token_of
 from tests.kafka.records import Outgoing, Record
@@ -87,8 +88,18 @@ class Load:
                 pause.wait(and_s)
                 return
             pause.wait(0.05)
-        found = f"{len(self.finished)} of {wanted}"
+        found = f"{len(self.finished)} of {wanted}, with {self._standing()}"
         raise AssertionError(f"expected the load to go on, found it standing at {found}")
+
+    def _standing(self) -> str:
+        """How many runs stand in which partition, after which event."""
+        last: dict[str, str] = {}
+        for record in self._world.client.read(self._world.topic("events")):
+            name, event = read_event(record.value or b"")
+            last[event["run_id"]] = f"{name} in partition {record.partition}"
+        for run_id in self.finished:
+            last.pop(run_id, None)
+        return ", ".join(f"{count} at {what}" for what, count in Counter(last.values()).items())
 
     def rest(self) -> None:
         """Start no more for now; wait until all that was started is complete."""

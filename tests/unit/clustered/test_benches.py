@@ -6,6 +6,7 @@ from hitl_events.clustered.benches import Benches
 from hitl_events.engine.inputs import StepReport
 from hitl_events.testing import ManualClock
 from tests.unit.runtime.test_bench import Reports, Work
+from tests.unit.turns import loop_has_come_round
 
 
 class Held(Work):
@@ -47,6 +48,25 @@ async def test_a_step_has_its_time_and_no_more() -> None:
         assert held.bench.is_idle
 
     assert alone == []
+
+
+async def test_takeovers_that_fail_leave_no_second_end_behind() -> None:
+    """It would come while the partition is served again: its steps would end unheard, for ever."""
+    alone: list[StepReport] = []
+    async with asyncio.timeout(20), Benches(ManualClock(), alone.append, outlive_s=0) as benches:
+        held = Held(benches)
+        await held.begin()
+        held.bench.leave()
+        benches.left(3)
+        benches.left(3)  # a takeover failed before it asked for the bench
+        again = benches.bench(3)
+        again.take(held.heard.append)
+        await loop_has_come_round()
+
+        assert benches.bench(3) is again
+        await held.end()
+
+    assert [report.output for report in held.heard] == [b'"out"']
 
 
 async def test_what_runs_at_the_end_of_the_process_is_cancelled() -> None:
