@@ -12,11 +12,13 @@ from contextlib import suppress
 from logging.handlers import QueueHandler
 from typing import Any, TextIO, TypeAlias, cast
 
-import structlog
-
 from hitl_services.failure import one_line
+from hitl_services.lean import without
 from hitl_services.log_names import LINES, LogName
 from hitl_services.settings import LogLevel, LogSettings
+
+with without("rich"):  # its console would load it for tracebacks, which no process prints: 4 MB
+    import structlog
 
 Plain: TypeAlias = str | int | float | bool | None
 Fields: TypeAlias = MutableMapping[str, Any]
