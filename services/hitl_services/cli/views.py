@@ -52,8 +52,10 @@ def pending(
     screen.page(pending_page(shown, now, screen.width))
     left_out = count - len(shown)
     more = f", {left_out:,} more left out by --limit" if left_out else ""
-    decide = f"hitl decide TOKEN VERDICT{settings.repeated}"
-    screen.page([[], [f"{counted(len(shown), 'open gate')}{more}; decide with ", (decide, "bold")]])
+    said: Line = [f"{counted(len(shown), 'open gate')}{more}"]
+    if any(gate.token is not None for gate in shown):  # an imported log has no key, and takes none
+        said += ["; decide with ", (f"hitl decide TOKEN VERDICT{settings.repeated}", "bold")]
+    screen.page([[], said])
     return DONE
 
 
