@@ -136,7 +136,8 @@ class OutcomePage:
             yield [("gate ", "bold"), (harmless(name), "bold"), f"  waits for a decision ({kind})"]
             yield [f"  since     {clock(since)} ({age(self._now - since)} ago)"]
             if deadline is not None:
-                yield [f"  deadline  {clock(deadline)} ({until(deadline, self._now)} left)"]
+                rest = "over" if deadline < self._now else f"{until(deadline, self._now)} left"
+                yield [f"  deadline  {clock(deadline)} ({rest})"]
             yield [f"  verdicts  {', '.join(map(harmless, verdicts))}"]
             yield from self._draft(outcome.artefact["gates"][name]["draft"], lines_max)
             yield from self._decide(outcome.tokens.get(name), verdicts[0])

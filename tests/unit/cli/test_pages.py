@@ -1,5 +1,6 @@
 """The page of an outcome: what can be decided, with which token, and what to type next."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -19,6 +20,11 @@ async def twins(run: Run, input: Any) -> Any:
 async def swapped(run: Run, input: Any) -> Any:
     first, second = run.gate("g", draft="first"), run.gate("g", draft="second")
     return await run.all(second, first)
+
+
+@recipe("r", version="1")
+async def short(run: Run, input: Any) -> Any:
+    await run.gate("g", expires_in=60)
 
 
 @recipe("r", version="1")
@@ -58,6 +64,17 @@ def test_an_open_gate_beside_a_later_closed_one_is_shown() -> None:
 
     assert "first" in _about(shown, "g#1")
     assert f"hitl decide {world.outcome().tokens['g#1']} approve" in _about(shown, "g#1")
+
+
+def test_a_deadline_that_is_over_is_not_left() -> None:
+    """Nothing has ended the gate yet, but its time is over: the page says `over` and no more."""
+    world = World(short)
+    world.start("r")
+
+    page = OutcomePage(world.outcome(), now=world.time + timedelta(seconds=61), width=80).full()
+
+    [deadline] = [line[0] for line in page if line and str(line[0]).startswith("  deadline")]
+    assert str(deadline).endswith("(over)")
 
 
 def test_a_blocked_run_says_where_its_token_is() -> None:
