@@ -162,18 +162,29 @@ class OffsetOutside(HitlError):
     """An offset that the log does not hold (any more): it was cut, deleted or made anew.
 
     `first` and `end` are what it holds, `end` not included. Whoever believed in `offset` must not
-    go on from another one by itself.
+    go on from another one by itself. `group` is the one that had committed it, where one had.
     """
 
-    def __init__(self, topic: str, partition: int, offset: int, held: tuple[int, int]) -> None:
+    def __init__(
+        self,
+        topic: str,
+        partition: int,
+        offset: int,
+        held: tuple[int, int],
+        group: str | None = None,
+    ) -> None:
         self.topic = topic
         self.partition = partition
         self.offset = offset
         self.first, self.end = held
+        self.group = group
+        noted = "remove what was noted about it"
+        if group is not None:
+            noted = f"move the group {group!r} with kafka-consumer-groups.sh to go on without them"
         super().__init__(
             f"expected offset {offset} of {topic}-{partition} to be in the log, found offsets "
             f"{self.first} to {self.end} (not included): records were deleted or the topic was "
-            f"made anew; restore the topic, or remove what was noted about it"
+            f"made anew; restore the topic, or {noted}"
         )
 
 

@@ -161,7 +161,9 @@ class Takeover:
             known = committed[topic]
             offset = noted.get(topic, span.start) if known is None else known
             if not span.start <= offset <= span.end:
-                raise OffsetOutside(topic, partition, offset, (span.start, span.end))
+                held, group = (span.start, span.end), self._setup.settings.group
+                by = group if known is not None else None
+                raise OffsetOutside(topic, partition, offset, held, by)
             offsets[topic] = offset
         return offsets
 

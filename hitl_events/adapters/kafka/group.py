@@ -168,7 +168,8 @@ class Group:
             for place, offset in error.args[0].items():
                 span = (await self.spans(place.partition))[place.topic]
                 held = (span.start, span.end)
-                raise OffsetOutside(place.topic, place.partition, offset, held) from None
+                gone = OffsetOutside(place.topic, place.partition, offset, held, self._name)
+                raise gone from None
             raise
         return found
 
