@@ -31,10 +31,11 @@ _USAGE_ERROR: type[Exception] = typer.BadParameter.__mro__[1]
 
 _HELP = "Durable, event-sourced gates: run recipes, decide their gates, audit every pause."
 _EPILOG = (
-    "Settings: HITL_DATA, HITL_RECIPES, HITL_TOKEN_KEY, HITL_TOKEN_KEYS_OLD, HITL_KAFKA_*, in the "
-    "environment or in hitl.toml; an option wins over both. Exit codes: 0 done, also when a run "
-    "pauses; 1 an error outcome or a refused decision; 2 usage; 3 divergence; 4 verification "
-    "failed; 5 the log can not be reached, or did not answer; 130 interrupted."
+    "Settings: HITL_DATA, HITL_RECIPES, HITL_TOKEN_KEY, HITL_TOKEN_KEYS_OLD, HITL_READ_MODEL, "
+    "HITL_KAFKA_* and the others of docs/operations.md, in the environment or in hitl.toml; an "
+    "option wins over both. Exit codes: 0 done, also when a run pauses; 1 an error outcome or a "
+    "refused decision; 2 usage; 3 divergence; 4 verification failed; 5 the log can not be reached, "
+    "or did not answer; 130 interrupted."
 )
 _COMMANDS = (
     acting.run,

@@ -44,9 +44,11 @@ _SHARED = {
 
 FromTopic: TypeAlias = Annotated[
     bool,
-    typer.Option("--from-topic", help="On a cluster: fold the topic of events, as is done anyway."),
+    typer.Option(
+        "--from-topic",
+        help="On a cluster: fold the topic of events, also where HITL_READ_MODEL is set.",
+    ),
 ]
-"""Of what the read model answers, where HITL_READ_MODEL names one."""
 
 
 def check_from_topic(settings: Settings, *, from_topic: bool) -> Settings:

@@ -61,7 +61,8 @@ def show(number: _Number) -> Work:
 def replay(number: _Number) -> Work:
     """Bring one again.
 
-    It is forgotten once it is answered; what is refused again becomes a new one.
+    It is forgotten once it is answered (on a cluster its topic keeps it); what is refused again
+    becomes a new one.
     """
 
     def work(screen: Screen, settings: Settings) -> int:
