@@ -1,8 +1,10 @@
 """A run waits for a job that runs elsewhere and decides the gate when it has finished.
 
-    hitl run batch-job --recipes examples/batch_job/batch_job.py \
-        --input '{"orders": "orders.csv", "results": "results"}'
-    python examples/batch_job/job.py
+In a copy of this folder:
+
+    export HITL_RECIPES=batch_job.py
+    hitl run batch-job --input @request.json
+    python job.py
 
 The gate is *external*: its draft is the work order, its data the job's report. The job knows
 nothing of this file; all that it needs stands in the draft.

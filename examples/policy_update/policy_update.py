@@ -1,7 +1,8 @@
 """A policy document goes through review: drafted, shown with its diff, revised, published or left.
 
-    hitl run policy-update --recipes examples/policy_update/policy_update.py \
-        --input '{"document": "policy.md", "change_request": "change-request.md"}'
+In a copy of this folder:
+
+    hitl run policy-update --recipes policy_update.py --input @request.json
 
 A change request, and a reviewer's notes that ask for changes, are text with edits in it:
 

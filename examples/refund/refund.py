@@ -1,7 +1,8 @@
 """A refund as a graph: looked up, reserved, approved, paid; a refusal gives the reserve back.
 
-    hitl run refund --recipes examples/refund/refund.py \
-        --input '{"ledger": "ledger.jsonl", "order": "A-1002", "amount": "100.00"}'
+In a copy of this folder:
+
+    hitl run refund --recipes refund.py --input @request.json
 
 The payment can not be undone, so it stands behind the gate and is declared `once`: if the process
 dies while it pays, the run does not pay again but asks whether it happened.

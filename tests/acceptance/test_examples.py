@@ -5,7 +5,9 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import runpy
+import shlex
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -361,3 +363,15 @@ def test_a_payment_cut_off_is_settled_by_a_human(refund: Playground, verdict: st
     follows = {"did_not_happen": [("paid", 10_000)], "abandon": [("released", 10_000)]}
     assert booked(refund) == [("reserved", 10_000), *follows.get(verdict, [])]
     assert done.json["status"] == ("error" if verdict == "abandon" else "ok")
+
+
+# all of them
+
+
+@pytest.mark.parametrize("example", ["policy_update", "batch_job", "refund"])
+def test_the_command_in_an_examples_own_text_works(example: str, tmp_path: Path) -> None:
+    """Typed as it stands there, in a copy of the folder, it starts a run that pauses."""
+    copied = Playground(tmp_path, example)
+    [command] = re.findall(r"^    hitl (run .+)$", copied.read(f"{example}.py"), re.MULTILINE)
+
+    assert copied.hitl(*shlex.split(command)).json["status"] == "paused"
