@@ -35,6 +35,8 @@ STYLES = {
 _TURNS = frozenset({"run.blocked", "run.unblocked", "run.end"})
 """After a block: what else stands in the trace leaves the run blocked."""
 _TOLD_ELSEWHERE = frozenset({"gate.pending"})
+_MENDED_BY = {"blob.missing": "bring the blob back", "recipe.unknown": "register the recipe"}
+"""What lets a blocked run go on where that is no change of its recipe."""
 
 
 class OutcomePage:
@@ -165,11 +167,12 @@ class OutcomePage:
         run_id = outcome.run_id
         if run_id is None:
             return
-        told = [entry.kind for entry in outcome.trace if entry.kind in _TURNS]
-        if told and told[-1] == "run.blocked":
+        told = [entry for entry in outcome.trace if entry.kind in _TURNS]
+        if told and told[-1].kind == "run.blocked":
             words = f"hitl unblock {run_id}{self._repeated}"
+            first = _MENDED_BY.get(told[-1].data["code"], "mend the recipe")
             yield []
-            yield ["next        mend the recipe, then ", (words, "bold")]
+            yield [f"next        {first}, then ", (words, "bold")]
         elif outcome.status == "running":
             again = f"hitl run {shlex.quote(outcome.recipe or '')} --run-id {run_id}"
             yield []

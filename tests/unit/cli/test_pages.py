@@ -32,6 +32,11 @@ async def changed(run: Run, input: Any) -> Any:
     await run.gate("another")
 
 
+@recipe("other", version="1")
+async def other(run: Run, input: Any) -> Any:
+    await run.gate("g")
+
+
 def _page(world: World) -> list[str]:
     page = OutcomePage(world.outcome(), now=world.time, width=80).full()
     return ["".join(part if isinstance(part, str) else part[0] for part in line) for line in page]
@@ -103,3 +108,13 @@ def test_a_blocked_run_names_its_next_command_whatever_came_after() -> None:
     world.restart(twins)
     world.unblock()
     assert not [line for line in _page(world) if "unblock" in line]
+
+
+def test_a_run_whose_recipe_is_gone_is_not_told_to_mend_it() -> None:
+    """What stands in the way of a blocked run is what is to be done first."""
+    world = World(twins)
+    world.start("r")
+    world.restart(other)
+    world.put(Wake(run_id=RUN))
+
+    assert f"register the recipe, then hitl unblock {RUN}" in _page(world)[-1]
