@@ -129,6 +129,16 @@ async def test_other_settings_are_told_and_left(broker: Cluster, prefix: str) ->
     assert theirs.topic_configuration(f"{prefix}.checkpoints")["cleanup.policy"] == "delete"
 
 
+async def test_topics_with_fewer_copies_are_told_so(broker: Cluster, prefix: str) -> None:
+    """They are not to be told to keep two in sync: with one copy nothing could be written then."""
+    async with Admin(settings_of(broker, prefix)) as admin:
+        await admin.create(1, replication=1)
+        states = await admin.create(replication=3)
+
+    fewer = Difference(setting="replicas", expected="3", found="1")
+    assert [each.differences for each in states] == [(fewer,)] * len(states)
+
+
 @pytest.mark.parametrize(
     ("partitions", "replication"), [(0, None), (-1, None), (1, 99), (1, 2**31)]
 )

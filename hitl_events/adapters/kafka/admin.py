@@ -105,11 +105,12 @@ class Admin(Opening):
         found = await self.counts(self._topics.all)
         of_runs = {name: found[name] for name in self._topics.of_runs if name in found}
         count = _agreed(of_runs, partitions)
-        plans = self._topics.plans(replication or await self._replication())
+        copies = replication or await self._replication()
+        plans = self._topics.plans(copies)
         missing = [plan for plan in plans if plan.name not in found]
         if missing:
-            await self._make(missing, count, replication or await self._replication())
-        differences = await self._differences([plan for plan in plans if plan.name in found])
+            await self._make(missing, count, copies)
+        differences = await self._differences(await self._copies(found), copies)
         return tuple(
             TopicState(
                 name=plan.name,
@@ -180,30 +181,48 @@ class Admin(Opening):
                 return
             await asyncio.sleep(_LOOK_AGAIN_S)
 
-    async def _differences(
-        self, plans: Sequence[TopicPlan]
-    ) -> Mapping[str, tuple[Difference, ...]]:
-        if not plans:
+    async def _copies(self, names: Iterable[str]) -> Mapping[str, int]:
+        """How many each of these topics keeps of its records: as many as its least partition."""
+        asked = list(names)
+        if not asked:
             return {}
-        asked = [ConfigResource(ConfigResourceType.TOPIC, plan.name) for plan in plans]
+        described = await self._call(self._client.describe_topics(asked), "find the topics")
+        return {
+            each["topic"]: min(len(place["replicas"]) for place in each["partitions"])
+            for each in described
+            if each["partitions"]
+        }
+
+    async def _differences(
+        self, held: Mapping[str, int], copies: int
+    ) -> Mapping[str, tuple[Difference, ...]]:
+        """What is otherwise than it would be made, of topics that keep so many copies.
+
+        Its settings are compared with those for the copies that a topic has: with more in sync
+        than there are nothing could be written to it.
+        """
+        if not held:
+            return {}
+        asked = [ConfigResource(ConfigResourceType.TOPIC, name) for name in held]
         answers = await self._call(
             self._client.describe_configs(asked), "read the topics' settings"
         )
-        found: dict[str, dict[str, str]] = {}
+        differences: dict[str, tuple[Difference, ...]] = {}
         for code, message, _, name, entries in (each for one in answers for each in one.resources):
             if code != _NO_ERROR:
                 raise _refused(code, name, "DESCRIBE_CONFIGS", message or "")
-            found[name] = {entry[0]: entry[1] for entry in entries}
-        return {
-            plan.name: tuple(
-                Difference(
-                    setting=setting, expected=wanted, found=found[plan.name].get(setting, "")
-                )
-                for setting, wanted in plan.configs
-                if found[plan.name].get(setting) != wanted
+            count, found = held[name], {entry[0]: entry[1] for entry in entries}
+            [plan] = (each for each in self._topics.plans(count) if each.name == name)
+            fewer = Difference(setting="replicas", expected=str(copies), found=str(count))
+            differences[name] = (
+                *([fewer] if count < copies else []),
+                *(
+                    Difference(setting=setting, expected=wanted, found=found.get(setting, ""))
+                    for setting, wanted in plan.configs
+                    if found.get(setting) != wanted
+                ),
             )
-            for plan in plans
-        }
+        return differences
 
     async def _replication(self) -> int:
         cluster = await self._call(self._client.describe_cluster(), "count the brokers")
