@@ -295,7 +295,10 @@ class ReadModelDiffers(HitlError):
 
 
 class StepError(HitlError):
-    """A step of the recipe failed for good: `step`, `error` (class of the cause), `message`."""
+    """A step of the recipe failed for good: `step`, `error`, `message`.
+
+    `error` is the class of the cause, or a code such as `output.too_large`.
+    """
 
     def __init__(self, step: str, error: str, message: str) -> None:
         self.step = step
