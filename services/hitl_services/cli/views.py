@@ -54,7 +54,8 @@ def pending(
     more = f", {left_out:,} more left out by --limit" if left_out else ""
     said: Line = [f"{counted(len(shown), 'open gate')}{more}"]
     if any(gate.token is not None for gate in shown):  # an imported log has no key, and takes none
-        said += ["; decide with ", (f"hitl decide TOKEN VERDICT{settings.repeated}", "bold")]
+        decide = f"hitl decide TOKEN VERDICT{settings.repeated}"
+        said = [*said, "; decide with ", (decide, "bold")]
     screen.page([[], said])
     return DONE
 
