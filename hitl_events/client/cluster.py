@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Self, TypeAlias
+from typing import Literal, Self, TypeAlias
 
 from hitl_events.adapters.avro import AvroCodec
 from hitl_events.adapters.kafka.follower import Follower
@@ -59,6 +59,8 @@ class Unanswered:
 
 Answered: TypeAlias = Outcome | Unanswered
 
+Sent: TypeAlias = Literal["not", "perhaps", "accepted"]
+
 
 class ClusterClient:
     """One caller. `open` makes it; one call at a time."""
@@ -76,6 +78,8 @@ class ClusterClient:
         self._topics = Topics(settings.prefix)
         self._codec = AvroCodec()
         self._blobs = blobs
+        self.sent: Sent = "not"
+        """How far the record of the last call is, for whoever is interrupted while it waits."""
 
     @classmethod
     @asynccontextmanager
@@ -99,6 +103,7 @@ class ClusterClient:
             value=call.value,
             headers=call.headers,
         )
+        self.sent = "perhaps"
         error = await self._sent(record)
         if error is not None:
             # The ids in it were chosen before: should the first one be there after all, no harm.
@@ -107,7 +112,8 @@ class ClusterClient:
             except HitlError as second:
                 error = second
         if error is not None:
-            raise _unknown(call, error) from error
+            raise OutcomeUnknown(f"{error}; {unknown(call)}") from error
+        self.sent = "accepted"
 
     async def _sent(self, record: Outgoing) -> HitlError | None:
         """None once it is acknowledged; the error where that is not known."""
@@ -235,11 +241,11 @@ def _refused(events: Sequence[Event], refusal: Rejection | None, call: Call) -> 
     return refused(tuple(events), rejection, decision=call.kind == "decision")
 
 
-def _unknown(call: Call, error: HitlError) -> HitlError:
+def unknown(call: Call) -> str:
     """What to do about a record that may have been accepted or not."""
     again = "send it again"
     if call.decision_id is not None:
         again = f"send it again with --id {call.decision_id}: it counts once"
     elif call.is_new:
         again = f"send it again with --run-id {call.run_id}: it is one run"
-    return OutcomeUnknown(f"{error}; the record may have been accepted or not: {again}")
+    return f"the record may have been accepted or not: {again}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import field
 from typing import Any
 
 from hitl_events.domain.values import value
@@ -75,6 +76,7 @@ class Failure:
     code: str
     message: str
     run_id: str | None = None
+    data: Mapping[str, object] = field(default_factory=dict[str, object])
 
     def line(self) -> str:
         """What stands on stderr: one line, no token, nothing that a terminal acts on."""
@@ -83,7 +85,7 @@ class Failure:
     def document(self) -> dict[str, Any]:
         """An outcome with nothing but the diagnostic."""
         reason = self.code.removeprefix("command.")
-        data = {"reason": reason, "winner": None} if reason in _REASONS else {}
+        data = {"reason": reason, "winner": None} if reason in _REASONS else self.data
         diagnostic = {
             "level": "error",
             "code": self.code,
@@ -110,8 +112,26 @@ def of_system(error: OSError) -> Failure:
     return Failure(exit_code=REFUSED, code="command.engine_error", message=message)
 
 
-def interrupted() -> Failure:
+class WaitInterrupted(KeyboardInterrupt):
+    """Ctrl-C after a record was sent: which one, and how to ask what became of it."""
+
+    def __init__(self, message: str, run_id: str | None, decision_id: str | None) -> None:
+        self.message = message
+        self.run_id = run_id
+        self.decision_id = decision_id
+        super().__init__(message)
+
+
+def interrupted(error: KeyboardInterrupt) -> Failure:
     """Ctrl-C."""
+    if isinstance(error, WaitInterrupted):
+        return Failure(
+            exit_code=INTERRUPTED,
+            code="command.interrupted",
+            message=error.message,
+            run_id=error.run_id,
+            data={"run_id": error.run_id, "decision_id": error.decision_id},
+        )
     message = "interrupted; what was recorded stays: `hitl runs` and `hitl pending` show it"
     return Failure(exit_code=INTERRUPTED, code="command.interrupted", message=message)
 

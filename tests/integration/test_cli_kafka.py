@@ -178,13 +178,33 @@ def test_no_wait_prints_the_ids(console: Console, broker: Cluster, prefix: str) 
 
 
 def test_an_interrupt_ends_the_wait(console: Console, broker: Cluster, prefix: str) -> None:
-    """Ctrl-C while a run is waited for: exit 130 and one line; what was sent stays."""
-    process = console.begin("run", "policy", "--run-id", "r-1")
+    """Ctrl-C while a run is waited for: exit 130, one line that names it; what was sent stays."""
+    process = console.begin("run", "policy")
     until(lambda: broker.client().read(f"{prefix}.commands"), "the start was sent")
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=30)
+    (sent,) = broker.client().read(f"{prefix}.commands")
 
+    run_id = json.loads(sent.value or b"")["run_id"]
     assert (process.returncode, len(err.splitlines())) == (130, 1), err
+    assert f"`hitl show {run_id}" in err
+
+
+def test_an_interrupted_decision_is_named(
+    console: Console, broker: Cluster, prefix: str, runs: list[Played]
+) -> None:
+    """Ctrl-C while a decision is waited for: the line and the document name run and decision."""
+    process = console.begin("decide", runs[0].token, "approve", "--json")
+    until(lambda: broker.client().read(f"{prefix}.decisions"), "the decision was sent")
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    (sent,) = broker.client().read(f"{prefix}.decisions")
+
+    decision_id = json.loads(sent.value or b"")["decision_id"]
+    data = json.loads(out)["diagnostics"][0]["data"]
+    assert (process.returncode, data) == (130, {"run_id": "r-1", "decision_id": decision_id})
+    assert f"(decision id {decision_id})" in err
+    assert runs[0].token not in err
 
 
 def test_views_are_folded_from_the_topic(filled: Console, runs: list[Played]) -> None:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
-from typing import Any, TypeAlias
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeAlias, TypeVar
 
 from hitl_events.adapters.kafka.settings import KafkaSettings
 from hitl_events.adapters.system import SystemClock
 from hitl_events.client.calls import Call, Calls
-from hitl_events.client.cluster import WAIT_S, Answered, ClusterClient, Unanswered
+from hitl_events.client.cluster import WAIT_S, Answered, ClusterClient, Unanswered, unknown
 from hitl_events.domain.diagnostics import Diagnostic
 from hitl_events.domain.outcome import Outcome, as_json
 from hitl_events.domain.token import TokenKeys
@@ -22,9 +25,11 @@ from hitl_services.cli.screen import Screen
 from hitl_services.cli.settings import Settings
 from hitl_services.cli.store import blobs_of, token_keys
 from hitl_services.durations import duration
-from hitl_services.failure import DONE, UNREACHABLE, one_line
+from hitl_services.failure import DONE, UNREACHABLE, WaitInterrupted, one_line
 
 Make: TypeAlias = Callable[[Calls], Call]
+_Link: TypeAlias = tuple[KafkaSettings, TokenKeys, Blobs | None]
+_T = TypeVar("_T")
 
 
 def wait_of(timeout: str | None, *, no_wait: bool) -> float | None:
@@ -46,26 +51,59 @@ def called(screen: Screen, settings: Settings, make: Make, wait_s: float | None)
     # What the loop says about a broker that goes away are tracebacks; the error says it in a line.
     logging.getLogger("asyncio").setLevel(logging.CRITICAL + 1)
     if wait_s is None:
-        asyncio.run(_published(cluster, keys, call))
+        _done(settings, call, partial(_published, (cluster, keys, None), call))
         screen.document({"run_id": call.run_id, "decision_id": call.decision_id})
         return DONE
     link = cluster, keys, blobs_of(settings)
-    answered = asyncio.run(_asked(screen, link, call, wait_s))
+    answered = _done(settings, call, partial(_asked, screen, link, call, wait_s))
     if isinstance(answered, Outcome):
         return shown(screen, settings, answered)
     return _unanswered(screen, settings, answered, wait_s)
 
 
-async def _published(cluster: KafkaSettings, keys: TokenKeys, call: Call) -> None:
-    async with ClusterClient.open(cluster, keys) as client:
+@dataclass(slots=True)
+class _Line:
+    """The client of one call: what became of the record is asked of it, however it ended."""
+
+    client: ClusterClient | None = None
+
+    @asynccontextmanager
+    async def open(self, link: _Link) -> AsyncGenerator[ClusterClient]:
+        async with ClusterClient.open(*link) as self.client:
+            yield self.client
+
+
+def _done(settings: Settings, call: Call, work: Callable[[_Line], Coroutine[Any, Any, _T]]) -> _T:
+    """What comes of the work; Ctrl-C once the record is on its way says how to ask on."""
+    line = _Line()
+    try:
+        return asyncio.run(work(line))
+    except KeyboardInterrupt:
+        sent = "not" if line.client is None else line.client.sent
+        if sent == "not":
+            raise
+        raise _interrupted(settings, call, accepted=sent == "accepted") from None
+
+
+def _interrupted(settings: Settings, call: Call, *, accepted: bool) -> WaitInterrupted:
+    decided = "" if call.decision_id is None else f" (decision id {call.decision_id})"
+    run = "" if call.run_id is None else f" for run {call.run_id}"
+    known = "the record stays accepted" if accepted else unknown(call)
+    message = (
+        f"interrupted after the record{run} was sent{decided}: {known}; "
+        f"`hitl show {call.run_id or 'RUN'}{settings.repeated}` shows what becomes of it"
+    )
+    return WaitInterrupted(message, call.run_id, call.decision_id)
+
+
+async def _published(link: _Link, call: Call, line: _Line) -> None:
+    async with line.open(link) as client:
         await client.publish(call)
 
 
-async def _asked(
-    screen: Screen, link: tuple[KafkaSettings, TokenKeys, Blobs | None], call: Call, wait_s: float
-) -> Answered:
+async def _asked(screen: Screen, link: _Link, call: Call, wait_s: float, line: _Line) -> Answered:
     with Spinner(screen, "waiting for the engines").turning():
-        async with ClusterClient.open(*link) as client:
+        async with line.open(link) as client:
             return await client.ask(call, wait_s)
 
 

@@ -53,8 +53,8 @@ def _guarded(screen: Screen, arguments: Sequence[str]) -> int:
 
         task = parsed(arguments)
         return task if isinstance(task, int) else _quietly(task, screen)
-    except KeyboardInterrupt:
-        failed = failure.interrupted()
+    except KeyboardInterrupt as error:
+        failed = failure.interrupted(error)
     except HitlError as error:
         failed = failure.failure_of(error)
     except OSError as error:
