@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import sys
 import threading
+from contextlib import suppress
 from types import FrameType
 from typing import Any
 
@@ -89,8 +90,12 @@ class Watchdog:
 
     def _start(self) -> None:
         self._owner = threading.get_ident()
-        self._thread = threading.Thread(target=self._watch, name="hitl-watchdog", daemon=True)
-        self._thread.start()
+        thread = threading.Thread(target=self._watch, name="hitl-watchdog", daemon=True)
+        # Where the system has no thread to give, an advance goes unwatched and the next one tries
+        # again: it is no recipe's fault, and would be recorded as one.
+        with suppress(RuntimeError):
+            thread.start()
+            self._thread = thread
 
     def _watch(self) -> None:
         while not self._closed.wait(_TICK_S):

@@ -1,3 +1,5 @@
+import threading
+
 import pytest
 
 from hitl_events.errors import RecipeSpins
@@ -89,4 +91,22 @@ def test_closing_twice_is_fine() -> None:
     watch.begin()
     watch.end()
     watch.close()
+    watch.close()
+
+
+def test_a_system_without_threads_fails_no_recipe(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is driven unwatched, and watched again as soon as a thread can be had."""
+
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    watch = Watchdog()
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", refuse)
+        watch.begin()
+        watch.end()
+    watch.begin()
+    watch.end()
+
+    assert watch._thread in threading.enumerate()
     watch.close()
