@@ -104,7 +104,7 @@ class OutcomeUnknown(LogUnavailable):
 
 
 class RunLeft(LogUnavailable):
-    """The log failed after the command was recorded and before its run came to rest.
+    """The log failed (or `NoThread`) after a command was recorded, before its run came to rest.
 
     Run `run_id` stays as it was recorded. The same command goes on with it; a start needs that id,
     without it a second run would begin.
@@ -265,6 +265,21 @@ class ProcessDied(HitlError):
         self.how = how
         wanted = f"expected a process to be done with {work}, found that it died ({how})"
         super().__init__(f"{wanted}; look for a lack of memory, or try with --jobs 1")
+
+
+class NoThread(HitlError):
+    """The system gave this process no thread for a step that needs one; the step did not begin.
+
+    Nothing was recorded about it: a process that has room runs it.
+    """
+
+    def __init__(self, step: str, problem: str) -> None:
+        self.step = step
+        self.problem = problem
+        super().__init__(
+            f"expected a thread for step {step!r}, found: {problem}; raise the limits of processes "
+            f"and memory (`ulimit -u`, `ulimit -v`), or let less run beside it"
+        )
 
 
 class Fenced(HitlError):

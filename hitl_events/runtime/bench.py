@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 
 from hitl_events.engine.inputs import StepReport, StepStart
+from hitl_events.errors import HitlError
 from hitl_events.ports import Clock
 from hitl_events.runtime.executor import Executor, Place
 from hitl_events.runtime.tasks import Tasks
 
 Tell = Callable[[StepReport], None]
+Fail = Callable[[HitlError], None]
 
 
 class Bench:
@@ -22,10 +24,11 @@ class Bench:
     """
 
     def __init__(self, group: asyncio.TaskGroup, clock: Clock, alone: Tell | None = None) -> None:
-        self._executor = Executor(clock, self._ended)
+        self._executor = Executor(clock, self._ended, self._failed)
         self._tasks = Tasks(group)
         self._alone = alone
         self._tell: Tell | None = None
+        self._fail: Fail | None = None
         self._reports: dict[Place, StepReport] = {}
 
     @property
@@ -33,9 +36,12 @@ class Bench:
         """True where nothing is at work, and all that ended was recorded."""
         return not self._executor.begun and not self._reports
 
-    def take(self, tell: Tell) -> Mapping[Place, int]:
-        """The attempts that are to be joined; those that have ended are told at once."""
-        self._tell = tell
+    def take(self, tell: Tell, fail: Fail | None = None) -> Mapping[Place, int]:
+        """The attempts that are to be joined; those that have ended are told at once.
+
+        `fail` hears why one can not begin here, though nothing is wrong with it.
+        """
+        self._tell, self._fail = tell, fail
         ended = {place: report.attempt for place, report in self._reports.items()}
         for report in self._reports.values():
             tell(report)
@@ -55,7 +61,7 @@ class Bench:
 
     def leave(self) -> None:
         """What runs may run on; what has not begun never will."""
-        self._tell = None
+        self._tell = self._fail = None
         self._tasks.forget()
         self._executor.let_go()
         for report in self._reports.values():
@@ -63,10 +69,14 @@ class Bench:
 
     def close(self) -> None:
         """Cancel what runs, forget what ended."""
-        self._tell = self._alone = None
+        self._tell = self._fail = self._alone = None
         self._tasks.cancel()
         self._executor.close()
         self._reports.clear()
+
+    def _failed(self, error: HitlError) -> None:
+        if self._fail is not None:  # who has the run next finds the attempt in the log
+            self._fail(error)
 
     def _ended(self, report: StepReport) -> None:
         self._reports[report.run_id, report.key] = report

@@ -6,7 +6,7 @@ import asyncio
 import inspect
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
 from datetime import timedelta
 from functools import lru_cache, partial
@@ -16,7 +16,7 @@ from hitl_events.domain.requests import USER_BYTES_MAX
 from hitl_events.domain.state import StepKey
 from hitl_events.domain.values import RunId, maker
 from hitl_events.engine.inputs import StepReport, StepStart
-from hitl_events.errors import NotSerialisable
+from hitl_events.errors import HitlError, NoThread, NotSerialisable
 from hitl_events.ports import Clock
 from hitl_events.recipes import values
 from hitl_events.recipes.endings import message_of, name_of_error
@@ -39,13 +39,20 @@ _new_report = maker(StepReport)
 class Executor:
     """Gives each finished attempt to `report`; what is cancelled, or never begun, reports nothing.
 
-    `begun` are the attempts that are at work.
+    `fail` is told what kept one from beginning that is none of the step's fault. `begun` are the
+    attempts that are at work.
     """
 
-    def __init__(self, clock: Clock, report: Callable[[StepReport], None]) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        report: Callable[[StepReport], None],
+        fail: Callable[[HitlError], None],
+    ) -> None:
         self.begun: dict[Place, int] = {}
         self._clock = clock
         self._report = report
+        self._fail = fail
         self._pool: ThreadPoolExecutor | None = None
         self._term = 0
         self._beginning = threading.Lock()
@@ -69,6 +76,9 @@ class Executor:
                     output = await self._call(start, begin, args, kwargs)
             packed = _packed(spec, output)
         except _NotBegunError:
+            return
+        except _NoThreadError as error:
+            self._fail(NoThread(start.request.key[1], str(error)))
             return
         except _TooLateError:
             self._report(self._ended(start, began_s, uncertain=True))
@@ -125,7 +135,7 @@ class Executor:
                 raised = type(error).__name__
                 raise RuntimeError(f"plain function raised {raised}") from error
 
-        output = await asyncio.get_running_loop().run_in_executor(self._pool, call)
+        output = await asyncio.wrap_future(_submitted(self._pool, call))
         return await output if inspect.isawaitable(output) else output
 
     def _step(self, start: StepStart, spec: StepSpec) -> Step:
@@ -169,6 +179,39 @@ class Executor:
         if self._pool is not None:
             self._pool.shutdown(wait=False, cancel_futures=True)
             self._pool = None
+
+
+def _submitted(pool: ThreadPoolExecutor, call: Callable[[], Any]) -> Future[Any]:
+    """What the call will come to, in a thread of the pool; `_NoThreadError` if there will be none.
+
+    A pool that wants one thread more and gets none has queued the call all the same: those that it
+    has take it later, as they take what comes when all are at work.
+    """
+    promised: Future[Any] = Future()
+
+    def work() -> None:
+        if not promised.set_running_or_notify_cancel():
+            return
+        try:
+            output = call()
+        except BaseException as error:  # noqa: BLE001 - it is the awaiting attempt's
+            promised.set_exception(error)
+        else:
+            promised.set_result(output)
+
+    try:
+        queued = pool.submit(work)
+    except RuntimeError as error:
+        has_threads = any(each.is_alive() for each in pool._threads)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]  # nothing else tells
+        if not has_threads and promised.cancel():
+            raise _NoThreadError(str(error)) from None
+    else:
+        queued.add_done_callback(lambda held: held.cancelled() and promised.cancel())
+    return promised
+
+
+class _NoThreadError(Exception):
+    """The system gives the pool none."""
 
 
 class _NotBegunError(Exception):

@@ -126,6 +126,7 @@ class Runner:
         self._next_due: datetime | None = None
         self._unheard_from_s = 0.0
         self._last_ticket = 0
+        self._trouble: HitlError | None = None
 
     # asked by the runtime
 
@@ -157,6 +158,15 @@ class Runner:
     def nudge(self) -> None:
         """Something came into the intake, or may have: look at once."""
         self._wakeup.set()
+
+    def _fail(self, error: HitlError) -> None:
+        """A step can not begin in this process: end, before it is taken for done."""
+        self._trouble = error
+        self._wakeup.set()
+
+    def _check(self) -> None:
+        if self._trouble is not None:
+            raise self._trouble
 
     def _push(self, entry: Input) -> None:
         self._queue.append(entry)
@@ -191,7 +201,7 @@ class Runner:
                 bench.close()
 
     async def _serve_at(self, bench: Bench) -> HitlError | None:
-        for (run_id, key), attempt in bench.take(self._push).items():
+        for (run_id, key), attempt in bench.take(self._push, self._fail).items():
             self._engine.adopt(run_id, key, attempt)
         try:
             await self._loop(bench)
@@ -204,6 +214,7 @@ class Runner:
     async def _loop(self, steps: Bench) -> None:
         await self._restore()
         while not self._stopping:
+            self._check()
             inputs = await self._gather()
             if inputs:
                 await self._turn(inputs, steps)
@@ -224,6 +235,7 @@ class Runner:
                     await self._record_ends(steps)
 
     async def _record_ends(self, steps: Bench) -> None:
+        self._check()
         self._wakeup.clear()
         reports = self._arrivals.take_reports()
         if reports:

@@ -9,7 +9,7 @@ from typing import TypeAlias
 from hitl_events.domain.events import Event
 from hitl_events.domain.outcome import Standing
 from hitl_events.domain.values import RunId
-from hitl_events.errors import Fenced, HitlError, LogUnavailable, RunLeft
+from hitl_events.errors import Fenced, HitlError, LogUnavailable, NoThread, RunLeft
 from hitl_events.ports import Answer
 
 Rest: TypeAlias = tuple[Sequence[Event], Standing]
@@ -43,7 +43,8 @@ class Waiters:
     def close(self, others: Iterable[Waiter], failure: HitlError) -> None:
         """Nobody will be served any more: all who wait get the failure.
 
-        Who waits for a run is told its id where the log failed: their command was recorded.
+        Who waits for a run is told its id where nothing is driven on: their
+        command was recorded.
         """
         for run_id, waiting in self._by_run.items():
             _fail((waiter for waiter, _ in waiting), _left(run_id, failure))
@@ -58,7 +59,7 @@ def _fail(waiters: Iterable[Waiter], failure: HitlError) -> None:
 
 
 def _left(run_id: RunId, failure: HitlError) -> HitlError:
-    if not isinstance(failure, LogUnavailable | Fenced):
+    if not isinstance(failure, LogUnavailable | Fenced | NoThread):
         return failure
     left = RunLeft(run_id, str(failure))
     left.__cause__ = failure

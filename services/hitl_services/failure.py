@@ -14,6 +14,7 @@ from hitl_events.errors import (
     ImpossibleHistory,
     InvalidInput,
     LogUnavailable,
+    NoThread,
     NotSerialisable,
     OffsetOutside,
     PartitionsChanged,
@@ -62,6 +63,7 @@ _KINDS: Mapping[type[HitlError], tuple[int, str]] = {
     RecordTooLarge: (REFUSED, "command.too_large"),
     ImpossibleHistory: (UNREACHABLE, "log.corrupt"),
     ProcessDied: (UNREACHABLE, "process.died"),
+    NoThread: (UNREACHABLE, "process.no_thread"),
 }
 
 _REASONS = frozenset({"unknown_run", "unknown_recipe", "engine_error"})

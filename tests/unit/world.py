@@ -40,6 +40,7 @@ from hitl_events.engine.engine import CACHED_RUNS_MAX, Engine
 from hitl_events.engine.inputs import Due, Input, StepReport, StepStart, Submission, Wake
 from hitl_events.engine.tools import Tools
 from hitl_events.engine.turn import Turn
+from hitl_events.errors import HitlError
 from hitl_events.ports import (
     Answer,
     DeadLetter,
@@ -112,7 +113,7 @@ class World:
         }
         self._cached_runs_max = cached_runs_max
         self._offset = 0
-        self._executor = Executor(self.clock, self._reports.append)
+        self._executor = Executor(self.clock, self._reports.append, _raised)
         self.engine = self._new_engine()
 
     def _new_engine(self) -> Engine:
@@ -341,3 +342,7 @@ def _about(event: Event) -> list[str]:
             return [event.code]
         case _:
             return []
+
+
+def _raised(error: HitlError) -> None:
+    raise error

@@ -10,6 +10,7 @@ import pytest
 
 from hitl_events import Run, recipe
 from hitl_events.engine.inputs import StepReport, StepStart
+from hitl_events.errors import HitlError, NoThread
 from hitl_events.runtime import executor as module
 from hitl_events.runtime.executor import Executor
 from hitl_events.testing import ManualClock
@@ -25,7 +26,8 @@ class Steps:
     def __init__(self) -> None:
         self.clock = ManualClock()
         self.reports: list[StepReport] = []
-        self.executor = Executor(self.clock, self.reports.append)
+        self.failures: list[HitlError] = []
+        self.executor = Executor(self.clock, self.reports.append, self.failures.append)
 
     def start(self, function: Any, *args: Any, **options: Any) -> StepStart:
         @recipe("r", version="1")
@@ -264,6 +266,56 @@ async def test_a_once_step_that_waited_too_long_for_a_thread_is_uncertain(
 
     assert ran == []
     assert [report.uncertain for report in steps.reports if report.key[1] == "s"] == [True]
+
+
+def _no_thread_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As under `ulimit -u`, once all that it allows are there."""
+
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+
+
+async def test_a_step_without_a_thread_has_not_failed(
+    steps: Steps, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is the process's trouble: nothing is reported of the step, and it never begins later."""
+    ran: list[str] = []
+    start = steps.start(lambda: ran.append(""), name="s")
+    with monkeypatch.context() as patched:
+        _no_thread_starts(patched)
+        await steps.executor.run(start, 0.0)
+
+    (failure,) = steps.failures
+    assert isinstance(failure, NoThread)
+    assert "ulimit -u" in str(failure)
+    assert (steps.reports, steps.executor.begun) == ([], {})
+    await steps.executor.run(start, 0.0)
+    assert (ran, len(steps.reports)) == ([""], 1)
+
+
+async def test_where_no_more_threads_can_be_had_those_that_are_there_do_the_work(
+    steps: Steps, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A step waits for one of them, as where all that there may be are at work."""
+    go, began = threading.Event(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def first() -> None:
+        loop.call_soon_threadsafe(began.set)
+        go.wait(20)
+
+    async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+        group.create_task(steps.executor.run(steps.start(first), 0.0))
+        await began.wait()
+        _no_thread_starts(monkeypatch)
+        group.create_task(steps.executor.run(steps.start(plain, 1), 0.0))
+        await loop_has_come_round()
+        go.set()
+
+    assert sorted(report.output or b"" for report in steps.reports) == [b"1", b"null"]
+    assert steps.failures == []
 
 
 async def test_what_ends_a_coroutine_ends_its_step_alone(steps: Steps) -> None:

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from hitl_events import HitlError, Outcome, Run, Runtime, StepError, recipe
-from hitl_events.errors import LogUnavailable, RunLeft
+from hitl_events.domain.values import RunId
+from hitl_events.errors import LogUnavailable, NoThread, RunLeft
 from tests.unit.runtime.conftest import Place
 from tests.unit.runtime.played import echo, gated
 from tests.unit.world import story
@@ -236,6 +237,35 @@ async def test_closing_leaves_nothing_behind(
     left = set(threading.enumerate()) - before
     assert not [thread for thread in left if thread.name == "hitl-watchdog"]
     assert caplog.records == []
+
+
+async def test_a_process_without_threads_leaves_a_step_to_the_next(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who waits is told the run, every later call why; nothing is recorded, and it runs later."""
+
+    def double(number: int) -> int:
+        return number * 2
+
+    @recipe("plain", version="1")
+    async def body(run: Run, input: int) -> int:
+        return await run.step(double, input)
+
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", refuse)
+        async with place.open(body) as runtime, asyncio.timeout(20):
+            with pytest.raises(RunLeft, match="ulimit -u"):
+                await runtime.run("plain", 2, run_id="a")
+            with pytest.raises(NoThread):
+                await runtime.run("plain", 3)
+            assert story(await runtime.history(RunId("a"))) == ["RunStarted"]
+    async with place.open(body) as runtime:
+        outcome = await runtime.run("plain", 2, run_id="a")
+
+    assert outcome.artefact["result"] == 4
 
 
 async def test_recipes_that_wait_end_with_their_runtime(

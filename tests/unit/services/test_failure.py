@@ -2,7 +2,14 @@
 
 import pytest
 
-from hitl_events.errors import HitlError, OffsetOutside, PartitionsChanged, RunLeft, TopicDiffers
+from hitl_events.errors import (
+    HitlError,
+    NoThread,
+    OffsetOutside,
+    PartitionsChanged,
+    RunLeft,
+    TopicDiffers,
+)
 from hitl_services.failure import UNREACHABLE, USAGE, failure_of
 
 
@@ -29,3 +36,10 @@ def test_a_run_that_was_left_is_named_in_the_document() -> None:
 
     assert failure.exit_code == UNREACHABLE
     assert failure.document()["run_id"] == "a"
+
+
+def test_a_process_that_gets_no_thread_ends_as_one_whose_surroundings_fail() -> None:
+    """A supervisor starts it again; nothing is said against the step."""
+    failure = failure_of(NoThread("send", "can't start new thread"))
+
+    assert (failure.exit_code, failure.code) == (UNREACHABLE, "process.no_thread")
