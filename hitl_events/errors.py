@@ -119,6 +119,13 @@ class RunLeft(LogUnavailable):
         )
 
 
+class UnreadableKey(LogUnavailable):
+    """The token key of a data directory may not be read: give it back its owner and mode.
+
+    What makes and takes no token does without it.
+    """
+
+
 class AccessDenied(LogUnavailable):
     """The broker refuses this user a right. `hitl topics acls` prints those that are needed.
 

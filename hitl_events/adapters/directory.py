@@ -11,7 +11,7 @@ from pathlib import Path
 from hitl_events.adapters.lock import exclusive
 from hitl_events.adapters.trouble import OUT_OF_DESCRIPTORS, unavailable
 from hitl_events.domain.token import KEY_BYTES_MIN
-from hitl_events.errors import InvalidInput, LogUnavailable
+from hitl_events.errors import InvalidInput, UnreadableKey
 
 _KEY_RANDOM_BYTES = 32
 _KEY_FILE_BYTES_MAX = 64 * 1024
@@ -72,7 +72,7 @@ class DataDirectory:
             if error.errno in OUT_OF_DESCRIPTORS:
                 raise unavailable(self.key_path, error) from error
             message = f"expected a readable token key, found {self.key_path}: {error.strerror}"
-            raise LogUnavailable(f"{message}; give it back its owner and mode 0600") from error
+            raise UnreadableKey(f"{message}; give it back its owner and mode 0600") from error
         if len(text) < KEY_BYTES_MIN:
             message = f"expected a token key of at least {KEY_BYTES_MIN} bytes in {self.key_path}"
             advice = "restore it (a new key would void all open tokens)"

@@ -90,6 +90,23 @@ def test_who_may_read_the_log_needs_no_token_key(console: Console, line: str) ->
     assert "hitl_" not in said.out
 
 
+@pytest.mark.parametrize("line", ["pending", "show policy-1"])
+def test_tokens_are_all_that_is_missing_without_their_key(console: Console, line: str) -> None:
+    """Gates and outcomes are shown; a line says why no token stands in them."""
+    console.paused("policy-1")
+    (console.data / "token.key").chmod(0o000)
+
+    said = console.hitl(*line.split(), preexec_fn=_without_privileges)
+    as_json = console.hitl(*line.split(), "--json", preexec_fn=_without_privileges)
+    (gate,) = as_json.json if line == "pending" else [as_json.json]
+
+    assert (said.code, as_json.code, gate["run_id"]) == (0, 0, "policy-1")
+    assert gate.get("token") is None
+    assert "token key" in said.err
+    assert len(said.err.splitlines()) == len(as_json.err.splitlines()) == 1
+    assert "no token" in said.out or "token     none" in said.out
+
+
 def test_a_full_disk_loses_nothing(console: Console) -> None:
     """What can not be written is exit 5 and one line; the token still works once there is room."""
     token = console.paused()

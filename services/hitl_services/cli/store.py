@@ -30,7 +30,7 @@ from hitl_events.domain.outcome import Outcome
 from hitl_events.domain.references import Read, completed
 from hitl_events.domain.token import KEY_BYTES_MIN, TokenKeys
 from hitl_events.domain.values import RunId, value
-from hitl_events.errors import CorruptLog, InvalidInput, LogUnavailable, UnknownRun
+from hitl_events.errors import CorruptLog, InvalidInput, LogUnavailable, UnknownRun, UnreadableKey
 from hitl_events.ports import RunPosition
 from hitl_events.projections.runs import RunRow
 from hitl_services.cli.rows import STATUSES, row_of
@@ -114,11 +114,17 @@ class Store:
         self.find_keys = find_keys
         self.place = place
         self.empty = empty
+        self.keyless: str | None = None
+        """Why tokens are not shown, where their key is there and may not be read."""
 
     @cached_property
     def keys(self) -> TokenKeys | None:
-        """What tokens are made with: read when the first is made. None where none was ever made."""
-        return self.find_keys()
+        """What tokens are made with: read when the first is made. None where none can be."""
+        try:
+            return self.find_keys()
+        except UnreadableKey as error:
+            self.keyless = str(error)
+            return None
 
     def places(self, run_id: RunId, count: int) -> Sequence[Place]:
         """Where the events of a run stand: nowhere, in the embedded log."""

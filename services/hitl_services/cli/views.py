@@ -22,7 +22,7 @@ from hitl_services.cli.screen import Line, Screen
 from hitl_services.cli.settings import Settings
 from hitl_services.cli.store import Store, Wanted, token_keys
 from hitl_services.cli.tables import pending_page, runs_page
-from hitl_services.failure import DONE
+from hitl_services.failure import DONE, one_line
 from hitl_services.text import clock, counted
 
 _HIDDEN = frozenset({"gate_id", "draft_digest", "duration_us"})
@@ -36,13 +36,15 @@ def pending(
 ) -> int:
     """The open gates, the longest waiting first."""
     now = SystemClock().now()
-    token_keys(settings, needed=True)
+    if settings.cluster is not None:
+        token_keys(settings, needed=True)
     if older_than is not None:
         wanted = replace(wanted, until=now - min(older_than, now - _BEFORE_ALL))
     with opened(screen, settings, from_model=True) as store:
         with progress(screen, "reading runs", None) as told:
             found, count = interruptible(store.open_pauses(wanted, told))
         shown = [_open_gate(store, *pause) for pause in found]
+    _note_keyless(screen, store)
     if settings.json:
         screen.document([gate.to_json() for gate in shown])
         return DONE
@@ -89,6 +91,8 @@ def show(screen: Screen, settings: Settings, run_id: str, at: int | None) -> int
     if at is not None and at > len(events):
         raise InvalidInput(f"expected an event from 1 to {len(events)} as --at, found {at}")
     outcome = store.outcome(events[:at])
+    if outcome.status == "paused":
+        _note_keyless(screen, store)
     if settings.json:
         screen.document(outcome.to_json())
         return DONE
@@ -140,6 +144,12 @@ def _trace_style(kind: str) -> str:
     if kind in {"run.error", "step.failed", "run.blocked", "decision.rejected", "run.cancelled"}:
         return STYLES["error"]
     return STYLES["pending"] if kind == "run.paused" else "bold"
+
+
+def _note_keyless(screen: Screen, store: Store) -> None:
+    """Who may read the log but not the key gets all but the tokens."""
+    if store.keyless is not None:
+        screen.note(f"hitl: no token is shown: {one_line(store.keyless)}")
 
 
 def _none(what: str, store: Store) -> str:
