@@ -14,6 +14,11 @@ _MAKE_ROOM = "the disk is full: make room, nothing of this write was kept"
 OUT_OF_DESCRIPTORS = (errno.EMFILE, errno.ENFILE)
 _NO_DESCRIPTORS = "too many open files: raise their limit (`ulimit -n`), or close some"
 
+_DENIED_BY_OS = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
+_DENIED_BY_SQLITE = frozenset(
+    {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM}
+)
+
 _OS_PROBLEMS = {
     errno.EACCES: "permission denied: change its mode or owner, or {}",
     errno.EPERM: "permission denied: change its mode or owner, or {}",
@@ -47,6 +52,14 @@ def unavailable(path: Path, error: OSError, elsewhere: str = DATA) -> LogUnavail
     known = _OS_PROBLEMS.get(error.errno or 0)
     problem = f"{error.strerror or error}: {elsewhere}" if known is None else known
     return LogUnavailable(f"expected to use {path}, found {problem.replace('{}', elsewhere)}")
+
+
+def is_denied(error: LogUnavailable) -> bool:
+    """Whether nothing is wrong but that this user may not write there."""
+    cause = error.__cause__
+    if isinstance(cause, OSError):
+        return cause.errno in _DENIED_BY_OS
+    return getattr(cause, "sqlite_errorcode", 0) & 0xFF in _DENIED_BY_SQLITE
 
 
 def translated(

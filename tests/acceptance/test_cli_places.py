@@ -76,6 +76,23 @@ def test_a_read_only_directory_can_be_read(console: Console) -> None:
     assert console.json("decide", token, "approve")["status"] == "ok"
 
 
+@pytest.mark.parametrize("mode", [0o400, 0o600])
+def test_a_read_model_that_may_not_be_written_is_done_without(console: Console, mode: int) -> None:
+    """After `rebuild` lists of a read-only directory are what they were before: the log's."""
+    console.paused("policy-1")
+    console.hitl("rebuild")
+    console.paused("policy-2")
+    for path in (*console.data.iterdir(), console.data):
+        path.chmod(0o500 if path.is_dir() else mode)
+    runs = console.hitl("runs", "--json", preexec_fn=_without_privileges)
+    pending = console.hitl("pending", "--json", preexec_fn=_without_privileges)
+    console.data.chmod(0o700)
+
+    for said in (runs, pending):
+        assert (said.code, said.err) == (0, "")
+        assert [row["run_id"] for row in said.json] == ["policy-1", "policy-2"]
+
+
 @pytest.mark.parametrize(
     "line", ["runs", "trace policy-1", "explain policy-1.3", "audit", "replay", "export"]
 )

@@ -11,8 +11,10 @@ from hitl_events.adapters.readmodel.opening import open_read_model
 from hitl_events.adapters.readmodel.reader import Questions, damaged_run
 from hitl_events.adapters.readmodel.targets import Target
 from hitl_events.adapters.sqlite import SqliteLog
+from hitl_events.adapters.trouble import is_denied
 from hitl_events.domain.events import GatePaused
 from hitl_events.domain.values import RunId
+from hitl_events.errors import LogUnavailable
 from hitl_events.ports import RunPosition
 from hitl_events.projections.runs import RunRow
 from hitl_events.readmodel.local import caught_up
@@ -96,9 +98,20 @@ class ModelStore(Store):
 
 @contextmanager
 def beside(screen: Screen, store: Store, log: SqliteLog, target: Target) -> Generator[Store]:
-    """The read model there, with all that the log has now."""
-    with progress(screen, "folding what is new", None) as told:
-        database = interruptible(caught_up(log, target, told))
+    """The read model there, with all that the log has now.
+
+    Where it may not be written, the log itself: it gives the same lists, only slower.
+    """
+    try:
+        with progress(screen, "folding what is new", None) as told:
+            database = interruptible(caught_up(log, target, told))
+    except LogUnavailable as error:
+        if not is_denied(error):
+            raise
+        database = None
+    if database is None:
+        yield store
+        return
     try:
         yield ModelStore(store, Questions(database))
     finally:
