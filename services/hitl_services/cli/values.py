@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from codecs import BOM_UTF8
 from collections.abc import Mapping
 from pathlib import Path
 from typing import BinaryIO
@@ -80,7 +81,7 @@ def _bounded(file: BinaryIO, place: str) -> bytes:
     data = _read(file, place, INPUT_BYTES_MAX + 1)
     if len(data) > INPUT_BYTES_MAX:
         raise InvalidInput(f"expected at most {INPUT_BYTES_MAX} bytes in {place}, found more")
-    return data
+    return data.removeprefix(BOM_UTF8)  # some editors and shells write it; it says nothing here
 
 
 def status(text: str | None) -> str | None:
