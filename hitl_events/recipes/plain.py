@@ -124,6 +124,43 @@ def _serializes(schema: Any) -> bool:
     return isinstance(schema, (list, tuple)) and any(map(_serializes, typing.cast("Any", schema)))
 
 
+def lost(schema: Any) -> str | None:
+    """What of a type's values does not come back from their JSON; None where nothing is known.
+
+    What validators or serializers of the user's make of it is theirs, and not looked into.
+    """
+    return None if _serializes(schema) else _lost(schema)
+
+
+def _lost(schema: Any) -> str | None:
+    parts: Any = ()
+    if isinstance(schema, dict):
+        held = typing.cast("dict[str, Any]", schema)
+        kind = str(held.get("type"))
+        if kind.startswith("function-"):
+            return None
+        if kind == "enum":
+            return _lost_member(held["cls"])
+        if held.get("init_only") and held["schema"]["type"] != "default":
+            return f"the InitVar {held['name']!r}, which no value keeps: give it a default"
+        parts = [part for name, part in held.items() if name not in ("default", "metadata")]
+    elif isinstance(schema, (list, tuple)):
+        parts = typing.cast("Any", schema)
+    return next(filter(None, map(_lost, parts)), None)
+
+
+def _lost_member(kind: type[Enum]) -> str | None:
+    adapter = TypeAdapter(kind)
+    for member in kind:
+        try:
+            if adapter.validate_json(canonical.dumps(member.value)) is member:
+                continue
+        except (NotSerialisable, ValueError):
+            pass
+        return f"{member}, whose value does not come back from JSON: give it a text or a number"
+    return None
+
+
 def _hides(plain: Any) -> bool:
     """Whether there is a null or a mask in it, which pydantic writes for NaN and for secrets."""
     kind = typing.cast("Any", type(plain))

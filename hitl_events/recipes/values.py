@@ -17,7 +17,7 @@ from pydantic.errors import PydanticSchemaGenerationError, PydanticUserError
 from hitl_events.domain import canonical
 from hitl_events.errors import InvalidInput, NotSerialisable, RecipeError
 from hitl_events.recipes.hints import hints
-from hitl_events.recipes.plain import JSON_SCALARS, to_plain
+from hitl_events.recipes.plain import JSON_SCALARS, lost, to_plain
 
 _PLAIN: frozenset[Any] = frozenset({Any, object})
 """Annotations that ask for nothing more than the JSON value; rebuilding them would be a copy."""
@@ -117,7 +117,7 @@ def _parameters(function: Callable[..., Any]) -> _Parameters | None:
 def _find_parameters(function: Callable[..., Any]) -> _Parameters | None:
     """The shapes by position, of `*`, by name and of `**`; None if no one asks for more."""
     types = hints(function)
-    _shape(types.get("return", Any))  # a mistake there is told before the function does anything
+    _check_returned(types.get("return", Any))
     try:
         parameters = list(inspect.signature(function).parameters.values())
     except (TypeError, ValueError):
@@ -135,6 +135,16 @@ def _find_parameters(function: Callable[..., Any]) -> _Parameters | None:
         {each.name: shapes[each.name] for each in plain},
         of_kind.get(inspect.Parameter.VAR_KEYWORD),
     )
+
+
+def _check_returned(annotation: Any) -> None:
+    """A mistake there is told before the function does anything."""
+    shape = _shape(annotation)
+    problem = None if shape is None else lost(shape.adapter.core_schema)
+    if problem is not None:
+        wanted = getattr(annotation, "__qualname__", annotation)
+        message = "expected a type of output that can be read back from its record"
+        raise RecipeError(f"{message}, found {wanted} with {problem}")
 
 
 _cached_parameters = lru_cache(_ADAPTERS_CACHED)(_find_parameters)
