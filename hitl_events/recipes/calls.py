@@ -6,8 +6,9 @@ from collections.abc import Awaitable, Generator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Any, Generic, Literal, TypeAlias, TypedDict, TypeVar
+from typing import Any, Generic, Literal, TypeAlias, TypedDict, TypeVar, cast
 
+from hitl_events.domain import canonical
 from hitl_events.domain.events import DecisionReceived
 from hitl_events.domain.requests import GateRequest, StepRequest
 from hitl_events.domain.values import digest, is_unicode, maker
@@ -23,6 +24,8 @@ EXPIRES_IN_MAX = timedelta(days=36_500)
 
 _ANYTHING = b"{}"
 """The JSON schema that all data fits."""
+_REFERENCES_MAX = 16
+"""A schema may refer to itself; beyond so many it is taken to fit."""
 
 PauseKind: TypeAlias = Literal["human", "external", "system", "schedule"]
 PAUSE_KINDS: tuple[PauseKind, ...] = ("human", "external", "system", "schedule")
@@ -191,7 +194,7 @@ class GateOptions:
             raise RecipeError("expected expires_in with on_expiry, found on_expiry alone")
         self.verdicts = tuple(verdicts)
         self.data = data
-        self.data_schema = None if data is None else values.json_schema(data) or _ANYTHING
+        self.data_schema = None if data is None else _object_schema(data)
         self.pause_kind = kind
         self.on_expiry = on_expiry
         self.expires_in = None if expires_in is None else _wait_of(expires_in)
@@ -227,6 +230,34 @@ def _make_options(
 
 
 _cached_options = lru_cache(_OPTIONS_CACHED)(_make_options)
+
+
+def _object_schema(data: Any) -> bytes:
+    """The JSON schema of the data; a decision brings an object, so one that takes none is wrong."""
+    schema = values.json_schema(data) or _ANYTHING
+    found: dict[str, Any] = canonical.loads(schema)
+    if not _takes_objects(found, found.get("$defs", {}), _REFERENCES_MAX):
+        wanted = getattr(data, "__qualname__", data)
+        message = "expected an object (a model, a dataclass, a dict) as the data of a gate"
+        raise RecipeError(f"{message}, found {wanted}, which no decision can bring")
+    return schema
+
+
+def _takes_objects(schema: Any, definitions: dict[str, Any], left: int) -> bool:
+    """False where it is sure that no object fits the schema."""
+    if not isinstance(schema, dict) or not left:
+        return schema is not False
+    held = cast("dict[str, Any]", schema)
+    named = definitions.get(str(held.get("$ref")).rpartition("/")[2], True)
+    choices = held.get("anyOf") or held.get("oneOf") or [True]
+    types = held.get("type", "object")
+    listed = held.get("enum") or [held.get("const", {})]
+    return (
+        "object" in types  # a name or a list of names
+        and any(isinstance(each, dict) for each in listed)
+        and _takes_objects(named, definitions, left - 1)
+        and any(_takes_objects(each, definitions, left - 1) for each in choices)
+    )
 
 
 def _check_verdicts(verdicts: tuple[object, ...], on_expiry: object) -> None:

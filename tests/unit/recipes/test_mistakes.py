@@ -1,9 +1,12 @@
 """What authors get wrong when they define a recipe is told there, in words, not amid a run."""
 
 from collections.abc import Callable
-from typing import Any
+from enum import Enum
+from typing import Any, Literal
 
 import pytest
+from pydantic import BaseModel, RootModel
+from typing_extensions import TypedDict
 
 from hitl_events import Recipe, Retry, Run, Runtime, hitl, recipe
 from hitl_events.errors import InvalidInput, RecipeError
@@ -47,6 +50,48 @@ def test_a_mistake_is_told_where_it_is_made(mistake: Callable[[], Any], said: st
     """With what was found, and as an error of this library."""
     with pytest.raises(RecipeError, match=said):
         mistake()
+
+
+class Colour(Enum):
+    RED = "red"
+
+
+class Numbers(RootModel[list[int]]):
+    pass
+
+
+class Tree(BaseModel):
+    below: "list[Tree]" = []
+
+
+class Named(TypedDict):
+    name: str
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        int,
+        str,
+        list[int],
+        int | None,
+        Colour,
+        Literal["a", "b"],
+        Numbers,
+        Numbers | None,
+        bool,
+    ],
+)
+def test_data_that_is_no_object_is_refused(data: Any) -> None:
+    """A decision brings an object: nobody could ever bring what such a gate asks for."""
+    with pytest.raises(RecipeError, match="expected an object"):
+        hitl("g", data=data)
+
+
+@pytest.mark.parametrize("data", [Any, dict, dict[str, int], Tree, Tree | None, Named, int | Tree])
+def test_data_that_may_be_an_object_is_taken(data: Any) -> None:
+    """Of several kinds, one is enough; a type that refers to itself is no trouble."""
+    assert hitl("g", data=data).options.data_schema is not None
 
 
 async def test_a_misspelt_strictness_is_refused() -> None:

@@ -221,7 +221,7 @@ def test_gate_options_reach_the_event() -> None:
             "g",
             draft=[1],
             verdicts=("yes", "no"),
-            data=int,
+            data=dict[str, int],
             kind="external",
             expires_in=timedelta(minutes=1),
             on_expiry="no",
@@ -237,7 +237,8 @@ def test_gate_options_reach_the_event() -> None:
         "no",
     )
     assert paused.expires_at == START + timedelta(minutes=1)
-    assert (paused.draft, paused.data_schema) == (b"[1]", b'{"type":"integer"}')
+    schema = b'{"additionalProperties":{"type":"integer"},"type":"object"}'
+    assert (paused.draft, paused.data_schema) == (b"[1]", schema)
     assert paused.token_kid == world.keys.kid
 
 
