@@ -13,7 +13,7 @@ from hitl_events.errors import RecipeError
 from hitl_events.recipes.calls import Decision, GateOptions, PauseKind, Signal
 from hitl_events.recipes.plan import PlanNode
 from hitl_events.recipes.run import Run, set_signal
-from hitl_events.recipes.step import Retry, name_of
+from hitl_events.recipes.step import NO_RETRY, Retry, StepSpec, name_of, names, spec_of
 
 REVISE_VERDICT = "request_changes"
 
@@ -64,6 +64,12 @@ class StepPart:
     function: Callable[..., Any]
     options: dict[str, Any]
 
+    def spec(self, name: str) -> StepSpec:
+        """The step under its name; `RecipeError` for options that make no sense."""
+        held = self.options
+        retry, once = held.get("retry") or NO_RETRY, bool(held.get("once"))
+        return spec_of(self.function, (name, once, retry, held.get("timeout_s"), held.get("undo")))
+
 
 @value
 class Node:
@@ -109,18 +115,29 @@ def hitl(
     `request_changes`, after which the gate opens again. `draft(artefact)` is what it shows; without
     it all outputs so far.
     """
-    for what, given in (("verdicts", verdicts), ("proceed", proceed)):
-        if isinstance(given, str):
-            raise RecipeError(f"expected a list as {what}, found the text {given!r}")
-    offered = tuple(verdicts)
+    unknown = set(gate_options) - MoreGateOptions.__optional_keys__
+    if unknown:
+        wanted = sorted(MoreGateOptions.__optional_keys__)
+        raise RecipeError(f"expected gate options of {wanted}, found {sorted(unknown)}")
+    for what, function in (
+        ("draft", draft),
+        ("revise", None if isinstance(revise, str) else revise),
+    ):
+        if not (function is None or callable(function)):
+            raise RecipeError(f"expected a function as {what}, found {function!r}")
+    offered, let_through = names(verdicts, "verdicts"), names(proceed, "proceed")
     if revise is not None and REVISE_VERDICT not in offered:
         offered = (*offered, REVISE_VERDICT)
     options = GateOptions(verdicts=offered, **gate_options)
-    strange = set(proceed) - set(offered) - {options.on_expiry}
+    strange = set(let_through) - set(offered) - {options.on_expiry}
     if strange:
         raise RecipeError(f"expected proceed to name verdicts of the gate, found {sorted(strange)}")
     return GatePart(
-        name=gate_name, options=options, proceed=tuple(proceed), revise=revise, draft=draft
+        name=name_of(hitl, gate_name),
+        options=options,
+        proceed=let_through,
+        revise=revise,
+        draft=draft,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol, TypedDict
+from typing import Any, Protocol, TypedDict, runtime_checkable
 
 from hitl_events.domain.outcome import Outcome
 from hitl_events.errors import RecipeError
@@ -19,6 +19,7 @@ class DecisionFields(TypedDict, total=False):
     decided_by: str | None
 
 
+@runtime_checkable
 class Host(Protocol):
     """The part of `Runtime` that handles use."""
 

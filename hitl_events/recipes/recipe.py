@@ -23,7 +23,7 @@ from hitl_events.recipes.fingerprint import fingerprint_of
 from hitl_events.recipes.host import DecisionFields, Host, local_host
 from hitl_events.recipes.plan import Plan
 from hitl_events.recipes.run import Run, StepDefaults
-from hitl_events.recipes.step import NAME_CHARS_MAX, Retry, checked_retry, name_of, seconds
+from hitl_events.recipes.step import NAME_CHARS_MAX, Retry, checked_retry, names, seconds
 
 VERSION_CHARS_MAX = 64
 """As a command that names it may have."""
@@ -96,8 +96,11 @@ class Recipe:
         if unknown:
             wanted = sorted(StepOptions.__optional_keys__)
             raise RecipeError(f"expected step options of {wanted}, found {sorted(unknown)}")
+        given = cast("object", priority)
+        if not isinstance(given, (int, float)):
+            raise RecipeError(f"expected a number as priority of {name!r}, found {given!r}")
         part = StepPart(function=fn, options={**options})
-        node = Node(name=name_of(fn, name), part=part, after=_names(after), priority=priority)
+        node = Node(name=part.spec(name).name, part=part, after=_names(after), priority=priority)
         return self._add(node, override=override)
 
     def use(self, part: GatePart | Recipe, *, after: After = (), override: bool = False) -> Recipe:
@@ -154,10 +157,10 @@ class Recipe:
         if input is not None:
             self._input = input
         if undo_on is not None:
-            strange = set(undo_on) - set(UNDO_ON)
-            if strange or isinstance(undo_on, str):
+            ends = names(undo_on, "undo_on")
+            if not all(end in UNDO_ON for end in ends):
                 raise RecipeError(f"expected undo_on of {UNDO_ON}, found {undo_on!r}")
-            self.undo_on = frozenset(undo_on)
+            self.undo_on = frozenset(ends)
         held = self.step_defaults
         limit = held.timeout_s if timeout_s is None else seconds(timeout_s)
         self.step_defaults = StepDefaults(
@@ -167,6 +170,9 @@ class Recipe:
 
     def defaults(self, *, runtime: Host | None = None) -> Recipe:
         """What this handle's own `run` and `resume` use."""
+        given = cast("object", runtime)
+        if given is not None and not isinstance(given, Host):
+            raise RecipeError(f"expected an open Runtime as runtime, found {given!r}")
         self._host = runtime
         return self
 
@@ -305,4 +311,4 @@ def _takes_two(signature: inspect.Signature) -> bool:
 
 
 def _names(after: After) -> tuple[str, ...]:
-    return (after,) if isinstance(after, str) else tuple(after)
+    return (after,) if isinstance(after, str) else names(after, "after")

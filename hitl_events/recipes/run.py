@@ -25,7 +25,7 @@ from hitl_events.recipes.calls import (
     StepCall,
     options_of,
 )
-from hitl_events.recipes.step import NO_RETRY, Retry, name_of, spec_of
+from hitl_events.recipes.step import NO_RETRY, Retry, name_of, names, spec_of
 
 _T = TypeVar("_T")
 _A = TypeVar("_A")
@@ -184,7 +184,7 @@ class Run:
         on_expiry: str | None = None,
     ) -> GateCall[Decision[Any]]:
         """Pause for a decision; awaited, it gives the `Decision` or raises `GateExpired`."""
-        offered = verdicts if isinstance(verdicts, str) else tuple(verdicts)
+        offered = names(verdicts, "verdicts")
         options = options_of(offered, data, kind, expires_in, on_expiry)
         return self.gate_with(name, draft, options)
 

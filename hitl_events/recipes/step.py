@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextvars import ContextVar
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -48,6 +48,9 @@ class Retry:
         certain: ErrorTypes = (),
     ) -> None:
         initial_s, max_s = in_seconds(initial_s), in_seconds(max_s)
+        for what, number, kinds in (("attempts", attempts, int), ("factor", factor, (int, float))):
+            if not isinstance(cast("object", number), kinds):
+                raise RecipeError(f"expected a number as {what}, found {number!r}")
         fits = attempts >= 1 and initial_s >= 0 and 1 <= factor <= _FACTOR_MAX
         if not fits or not 0 <= max_s <= PAUSE_S_MAX:
             wanted = f"attempts >= 1, initial_s >= 0, factor of 1 to {_FACTOR_MAX}"
@@ -72,11 +75,23 @@ class Retry:
 
 
 def _error_types(named: Any) -> tuple[type[BaseException], ...]:
-    types: tuple[Any, ...] = (named,) if isinstance(named, type) else tuple(named)
+    types: tuple[Any, ...] = tuple(named) if _has_items(named) else (named,)
     # checked here, as `isinstance` would raise when the step has failed
     if not all(isinstance(each, type) and issubclass(each, BaseException) for each in types):
         raise RecipeError(f"expected exception types to try again on, found {named!r}")
     return types
+
+
+def names(given: Any, what: str) -> tuple[Any, ...]:
+    """Several names, as a list that an author wrote; `RecipeError` for what is none."""
+    if isinstance(given, str) or not _has_items(given):
+        kind = "text" if isinstance(given, str) else type(given).__name__
+        raise RecipeError(f"expected a list as {what}, found the {kind} {given!r}")
+    return tuple(given)
+
+
+def _has_items(given: object) -> bool:
+    return isinstance(given, Iterable) and not isinstance(given, type)
 
 
 def in_seconds(duration: timedelta | float) -> float:
@@ -172,6 +187,8 @@ def seconds(duration: timedelta | float | None) -> float | None:
 
 def name_of(function: object, given: str | None) -> str:
     """The step's name: as given, else the function's."""
+    if given is not None and not isinstance(cast("object", given), str):
+        raise RecipeError(f"expected a text as name, found {given!r}")
     if not callable(function):
         what = type(function).__name__
         raise RecipeError(f"expected a function and its arguments, found a {what}: run.step(fn, x)")

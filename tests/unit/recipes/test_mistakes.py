@@ -30,6 +30,10 @@ def _of(given: Any) -> Any:
     return given
 
 
+def _step(**options: Any) -> Recipe:
+    return Recipe("r", version="1").step("a", len, **options)
+
+
 @pytest.mark.parametrize(
     ("mistake", "said"),
     [
@@ -41,6 +45,23 @@ def _of(given: Any) -> Any:
         (lambda: Recipe("r", version="1").configure(timeout_s=_of("2h")), "timedelta, found '2h'"),
         (lambda: hitl("g", expires_in=_of("2h")), "seconds or a timedelta, found '2h'"),
         (lambda: Retry(2, max_s=_of(None)), "seconds or a timedelta, found None"),
+        (lambda: Retry(_of("3")), "expected a number as attempts, found '3'"),
+        (lambda: Retry(on=_of(3)), "expected exception types to try again on, found 3"),
+        (lambda: Retry(certain=_of(None)), "expected exception types to try again on, found None"),
+        (lambda: Recipe("r", version="1").defaults(runtime=_of(3)), "as runtime, found 3"),
+        (lambda: Recipe("r", version="1").configure(undo_on=_of(3)), "as undo_on, found the int 3"),
+        (lambda: _step(after=3), "expected a list as after, found the int 3"),
+        (lambda: _step(priority="high"), "a number as priority of 'a', found 'high'"),
+        (lambda: _step(retry=3), "expected a Retry, .*found 3"),
+        (lambda: _step(timeout_s="2h"), "seconds or a timedelta, found '2h'"),
+        (lambda: _step(undo=3), "as undo, found 3"),
+        (lambda: Recipe("r", version="1").step(_of(3), len), "expected a text as name, found 3"),
+        (lambda: hitl(_of(3)), "expected a text as name, found 3"),
+        (lambda: hitl("g", draft=_of({"a": 1})), "expected a function as draft"),
+        (lambda: hitl("g", revise=_of(3)), "expected a function as revise, found 3"),
+        (lambda: hitl("g", **_of({"drafts": 3})), r"gate options of .*found \['drafts'\]"),
+        (lambda: hitl("g", verdicts=_of(3)), "expected a list as verdicts, found the int 3"),
+        (lambda: hitl("g", proceed=_of(3)), "expected a list as proceed, found the int 3"),
         (lambda: hitl("g", verdicts="approve"), "expected a list as verdicts"),
         (lambda: hitl("g", proceed="approve"), "expected a list as proceed"),
         (lambda: Book([_of(body)]), "expected a handle, made by @recipe"),
