@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import ClassVar
 from weakref import WeakSet
 
-from hitl_events.adapters.trouble import unavailable
+from hitl_events.adapters.trouble import DATA, unavailable
 from hitl_events.errors import LogUnavailable
 
 if sys.platform == "win32":
@@ -33,8 +33,10 @@ class FileLock:
     _held: ClassVar[WeakSet[FileLock]] = WeakSet()
     _fork_is_watched: ClassVar[bool] = False
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, elsewhere: str = DATA) -> None:
+        """`elsewhere` says how another place is named, should this one not do."""
         self.path = path
+        self._elsewhere = elsewhere
         self._descriptor: int | None = None
 
     @property
@@ -48,8 +50,10 @@ class FileLock:
         try:
             descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
-            raise unavailable(self.path, error) from error
-        if not (_lock(descriptor, self.path) and self._is_still_at_its_path(descriptor)):
+            raise unavailable(self.path, error, self._elsewhere) from error
+        if not (
+            _lock(descriptor, self.path, self._elsewhere) and self._is_still_at_its_path(descriptor)
+        ):
             os.close(descriptor)
             return False
         self._descriptor = descriptor
@@ -122,11 +126,11 @@ def is_held(path: Path) -> bool:
     return False
 
 
-def _lock(descriptor: int, path: Path) -> bool:
+def _lock(descriptor: int, path: Path, elsewhere: str = DATA) -> bool:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     except OSError as error:
-        raise unavailable(path, error) from error
+        raise unavailable(path, error, elsewhere) from error
     return True

@@ -29,7 +29,7 @@ def claimed(folder: Path) -> Generator[Path]:
         except OSError as error:
             wanted = f"expected HITL_STATE_DIR to be a folder, found {place}: {error.strerror}"
             raise LogUnavailable(wanted) from None
-        lock = FileLock(place / _LOCK)
+        lock = FileLock(place / _LOCK, "name another folder in HITL_STATE_DIR")
         if lock.try_acquire():
             try:
                 yield place

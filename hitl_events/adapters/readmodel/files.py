@@ -48,7 +48,7 @@ def folding(path: Path) -> Generator[None, None, None]:
 @contextmanager
 def rebuilding(path: Path) -> Generator[Path, None, None]:
     """Where the new one is built; what another one left there is gone on with."""
-    lock = FileLock(_beside(path, "rebuild"))
+    lock = FileLock(_beside(path, "rebuild"), ELSEWHERE)
     if not lock.try_acquire():
         raise LogUnavailable(
             f"expected to rebuild {path}, found another process that does it: let it end"
@@ -98,7 +98,7 @@ def discard(path: Path) -> None:
 
 @contextmanager
 def _locked(path: Path, purpose: str) -> Generator[None, None, None]:
-    lock = FileLock(path)
+    lock = FileLock(path, ELSEWHERE)
     until_s = time.monotonic() + WAIT_S
     while not lock.try_acquire():
         if time.monotonic() > until_s:

@@ -130,3 +130,13 @@ def test_a_place_that_can_not_be_used_is_told_with_its_setting(tmp_path: Path) -
 
     with pytest.raises(LogUnavailable, match="HITL_READ_MODEL"):
         open_read_model(url)
+
+
+def test_a_lock_that_cannot_be_made_is_that_of_the_read_model(tmp_path: Path) -> None:
+    """Another data directory would not help: the read model may be anywhere."""
+    (tmp_path / "model.db.lock").symlink_to(tmp_path / "nowhere" / "lock")
+
+    with pytest.raises(LogUnavailable, match=r"model\.db\.lock.*HITL_READ_MODEL") as told:
+        open_read_model(f"sqlite:///{tmp_path}/model.db")
+
+    assert "HITL_DATA" not in str(told.value)

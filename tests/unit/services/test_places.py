@@ -36,3 +36,11 @@ def test_a_path_that_is_no_folder_is_named(tmp_path: Path) -> None:
 
     with pytest.raises(LogUnavailable, match="HITL_STATE_DIR"), claimed(tmp_path / "file"):
         pass
+
+
+def test_a_lock_that_cannot_be_made_names_the_state_folder(tmp_path: Path) -> None:
+    """Another data directory would not help."""
+    (tmp_path / "in-use.lock").symlink_to(tmp_path / "nowhere" / "lock")
+
+    with pytest.raises(LogUnavailable, match=r"in-use\.lock.*HITL_STATE_DIR"), claimed(tmp_path):
+        pass
