@@ -17,7 +17,8 @@ PRAGMA journal_mode = OFF;
 PRAGMA synchronous = OFF;
 PRAGMA cache_size = -{_CACHE_KIB};
 """
-_NAME = Path("the temporary file (TMPDIR says where)")
+_PLACE = Path("(TMPDIR says where)")
+_ELSEWHERE = "name another folder in TMPDIR"
 
 
 class TemporaryTables:
@@ -57,4 +58,4 @@ def _ours() -> Generator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        raise translated(_NAME, error) from error
+        raise translated(_PLACE, error, "the temporary file", _ELSEWHERE) from error

@@ -78,7 +78,7 @@ def translated(
         return CorruptLog(str(path), str(error))
     if _CLOSED_TEXT in str(error):
         return LogUnavailable(
-            f"expected an open log {path}, found one that was closed: open it again"
+            f"expected an open {what.removeprefix('the ')} {path}, found one that was closed: open it again"
         )
     problem = _SQLITE_PROBLEMS.get(code, str(error)).replace("{}", elsewhere)
     return LogUnavailable(f"expected to use {what} {path}, found that {problem}")

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from hitl_events.adapters.sqlite.file import LogFile
 from hitl_events.adapters.trouble import translated, unavailable
 from hitl_events.domain.values import RunId, micros, moment
-from hitl_events.errors import ImpossibleHistory
+from hitl_events.errors import HitlError, ImpossibleHistory
 from hitl_events.ports import RunPosition
 
 VERSION = 2
@@ -139,7 +139,18 @@ def open_file(path: Path, identity: str) -> LogFile:
     except OSError as error:
         raise unavailable(path, error, _ELSEWHERE) from error
     except sqlite3.Error as error:
-        raise translated(path, error, "the state", _ELSEWHERE) from error
+        raise _ours(path, error) from error
+
+
+class _Rows(LogFile):
+    """What is wrong with the file is no matter of the log or the data directory."""
+
+    def _ours(self, error: Exception) -> HitlError:
+        return _ours(self.path, error)
+
+
+def _ours(path: Path, error: Exception) -> HitlError:
+    return translated(path, error, "the state", _ELSEWHERE)
 
 
 def discard(path: Path) -> None:
@@ -159,11 +170,11 @@ def _found(path: Path, identity: str) -> LogFile | None:
         if version == VERSION:
             rows = connection.execute("SELECT identity FROM meta").fetchall()
             if rows == [(identity,)]:
-                return LogFile(connection, path)
+                return _Rows(connection, path)
     except sqlite3.Error as error:
         if error.sqlite_errorcode & 0xFF not in _OUT_OF_ORDER:
             connection.close()
-            raise translated(path, error, "the state", _ELSEWHERE) from error
+            raise _ours(path, error) from error
     with suppress(sqlite3.Error):
         connection.close()
     return None
@@ -178,7 +189,7 @@ def _made(path: Path, identity: str) -> LogFile:
     except sqlite3.Error:
         connection.close()
         raise
-    return LogFile(connection, path)
+    return _Rows(connection, path)
 
 
 def _settle(connection: sqlite3.Connection) -> None:

@@ -54,6 +54,16 @@ async def test_what_was_applied_is_there_after_a_restart(path: Path, states: Sta
     found.close()
 
 
+def test_a_write_that_fails_names_the_state(states: StateFile) -> None:
+    """Its folder is full or gone: the log and the data directory are elsewhere."""
+    states._file.rows("PRAGMA query_only = ON")
+
+    with pytest.raises(LogUnavailable, match=r"the state /.*3\.state, .*HITL_STATE_DIR") as told:
+        _fill(states)
+
+    assert "HITL_DATA" not in str(told.value)
+
+
 def test_a_new_file_is_true_for_nothing(states: StateFile) -> None:
     """Who opens it must fill it first."""
     assert states.noted is None
