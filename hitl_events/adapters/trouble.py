@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import sqlite3
 from pathlib import Path
 
@@ -77,8 +78,18 @@ def translated(
     if code == sqlite3.SQLITE_CORRUPT or _UNREADABLE_TEXT in str(error):
         return CorruptLog(str(path), str(error))
     if _CLOSED_TEXT in str(error):
-        return LogUnavailable(
-            f"expected an open {what.removeprefix('the ')} {path}, found one that was closed: open it again"
-        )
+        wanted = f"expected an open {what.removeprefix('the ')} {path}"
+        return LogUnavailable(f"{wanted}, found one that was closed: open it again")
     problem = _SQLITE_PROBLEMS.get(code, str(error)).replace("{}", elsewhere)
+    if code == sqlite3.SQLITE_CANTOPEN and _has_no_descriptor():
+        problem = f"there are {_NO_DESCRIPTORS}"
     return LogUnavailable(f"expected to use {what} {path}, found that {problem}")
+
+
+def _has_no_descriptor() -> bool:
+    """Whether none can be had: SQLite says only that it could not open a file."""
+    try:
+        os.close(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
+    except OSError as error:
+        return error.errno in OUT_OF_DESCRIPTORS
+    return False

@@ -173,8 +173,9 @@ def _found(path: Path, identity: str) -> LogFile | None:
                 return _Rows(connection, path)
     except sqlite3.Error as error:
         if error.sqlite_errorcode & 0xFF not in _OUT_OF_ORDER:
+            ours = _ours(path, error)  # before it gives its descriptors back
             connection.close()
-            raise _ours(path, error) from error
+            raise ours from error
     with suppress(sqlite3.Error):
         connection.close()
     return None

@@ -153,8 +153,9 @@ def _opened(path: Path, *, writable: bool) -> SqliteDatabase:
         if problem is None:
             return SqliteDatabase(connection, path)
     except SQLITE_ERRORS as error:
+        ours = _of_read_model(path, error)  # before it gives its descriptors back
         connection.close()
-        raise _of_read_model(path, error) from error
+        raise ours from error
     connection.close()
     raise LogUnavailable(f"expected a read model in {path}, found that {problem}")
 

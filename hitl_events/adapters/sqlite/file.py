@@ -154,8 +154,9 @@ def _opened(path: Path, mode: str, *, writable: bool) -> LogFile:
             _settle(connection, writable=writable)
             return LogFile(connection, path)
     except SQLITE_ERRORS as error:
+        ours = translated(path, error)  # before it gives its descriptors back
         connection.close()
-        raise translated(path, error) from error
+        raise ours from error
     connection.close()
     raise LogUnavailable(f"expected a log in {path}, found that {problem}")
 

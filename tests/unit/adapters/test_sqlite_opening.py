@@ -1,9 +1,10 @@
 import os
+import resource
 import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,36 @@ def _refusal(opening: Callable[[Path], object], path: Path) -> str:
         opening(path)
     assert "\n" not in str(refused.value)
     return str(refused.value)
+
+
+@contextmanager
+def _descriptors_left(count: int) -> Generator[None]:
+    """As where a process has opened all but so many of the files that it may."""
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, limits[1]))
+    taken: list[int] = []
+    try:
+        with suppress(OSError):
+            while True:
+                taken.append(os.open(os.devnull, os.O_RDONLY))
+        for _ in range(count):
+            os.close(taken.pop())
+        yield
+    finally:
+        for descriptor in taken:
+            os.close(descriptor)
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
+@pytest.mark.parametrize("left", [0, 1, 2])
+def test_a_process_without_descriptors_is_told_their_limit(tmp_path: Path, left: int) -> None:
+    """SQLite says that it cannot open a file, as it does where nobody may write."""
+    SqliteLog.open(tmp_path).close()
+
+    with _descriptors_left(left):
+        said = _refusal(SqliteLog.open, tmp_path)
+
+    assert "too many open files: raise their limit (`ulimit -n`)" in said
 
 
 @pytest.mark.parametrize("opening", OPENINGS)
