@@ -18,7 +18,7 @@ from hitl_services.cli.pages import STYLES, OutcomePage
 from hitl_services.cli.progress import progress
 from hitl_services.cli.review_page import review_details
 from hitl_services.cli.rows import OpenGate, run_json
-from hitl_services.cli.screen import Line, Screen
+from hitl_services.cli.screen import Line, Part, Screen
 from hitl_services.cli.settings import Settings
 from hitl_services.cli.store import Store, Wanted, token_keys
 from hitl_services.cli.tables import pending_page, runs_page
@@ -26,6 +26,9 @@ from hitl_services.failure import DONE, one_line
 from hitl_services.text import clock, counted
 
 _HIDDEN = frozenset({"gate_id", "draft_digest", "duration_us"})
+_TOLD_CELLS_MIN = 20
+"""Of what an entry says in its line: a word or two."""
+_INDENT = "    "
 _BEFORE_ALL = datetime.min.replace(tzinfo=UTC)
 """Nothing waits longer than since then."""
 _DULL = (["occurrence", 1], ["attempt", 1], ["kind", "step"], ["identity", "claimed"])
@@ -111,12 +114,15 @@ def show_trace(screen: Screen, settings: Settings, run_id: str) -> int:
     if settings.json:
         screen.document([as_json(entry) for entry in entries])
     else:
-        screen.page(_trace_page(entries, screen.width if screen.is_terminal else None))
+        screen.page(trace_page(entries, screen.width if screen.is_terminal else None))
     return DONE
 
 
-def _trace_page(entries: Sequence[TraceEntry], width: int | None) -> Iterator[Line]:
-    """A line for each entry: seq, time, kind, and what it says; whole in a pipe."""
+def trace_page(entries: Sequence[TraceEntry], width: int | None) -> Iterator[Line]:
+    """A line for each entry: seq, time, kind, and what it says; whole in a pipe.
+
+    Where that leaves no room for what it says, this stands below, indented.
+    """
     digits = len(str(entries[-1].seq))
     for entry in entries:
         at = clock(datetime.fromisoformat(entry.at))
@@ -124,8 +130,13 @@ def _trace_page(entries: Sequence[TraceEntry], width: int | None) -> Iterator[Li
         kind = f"{entry.kind:<17}"
         left = None if width is None else width - len(head) - len(kind) - 1
         told = _told(entry)
-        said = in_a_line(told, left) if told else ""
-        yield [(head, "dim"), (kind, _trace_style(entry.kind)), " ", said]
+        above: list[Part] = [(head, "dim"), (kind, _trace_style(entry.kind))]
+        if width is None or left is None or left >= _TOLD_CELLS_MIN:
+            yield [*above, " ", in_a_line(told, left) if told else ""]
+            continue
+        yield above
+        if told:
+            yield [_INDENT, in_a_line(told, width - len(_INDENT))]
 
 
 def _told(entry: TraceEntry) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""The lists, and what they say can be done next."""
+"""Lists and pages of the commands that show runs, and what they say can be done next."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from typing import Any
 import pytest
 
 from hitl_events import Run, Runtime, recipe
+from hitl_events.domain.trace import TraceEntry
 from hitl_services.cli.main import run_line
+from hitl_services.cli.screen import Line
+from hitl_services.cli.views import trace_page
 
 
 @recipe("r", version="1")
@@ -40,3 +43,35 @@ def test_gates_that_nobody_can_decide_here_name_no_command(
     assert "1 open gate; decide with hitl decide TOKEN VERDICT" in at_home
     assert "1 open gate\n" in at_a_desk
     assert "decide with" not in at_a_desk
+
+
+ENTRY = TraceEntry(
+    kind="step.completed",
+    at="2026-01-01T00:00:00.000000Z",
+    seq=3,
+    data={"step": "draft", "output": "some text that is longer than a narrow terminal is wide"},
+)
+
+
+def _text(line: Line) -> str:
+    return "".join(part if isinstance(part, str) else part[0] for part in line).rstrip()
+
+
+def test_a_narrow_terminal_shows_what_an_entry_says_below_it() -> None:
+    """Beside time and kind there is no room for a word; what does not fit ends in an ellipsis."""
+    above, below = (_text(line) for line in trace_page([ENTRY], 40))
+
+    assert above.endswith("step.completed")
+    assert below.startswith("    step: draft; output: some text")
+    assert below.endswith("…")
+    assert len(below) <= 40
+
+
+def test_a_wide_one_has_a_line_for_each_entry() -> None:
+    """So has a pipe, uncut."""
+    (line,) = (_text(line) for line in trace_page([ENTRY], 80))
+    (whole,) = (_text(line) for line in trace_page([ENTRY], None))
+
+    assert "step: draft" in line
+    assert line.endswith("…")
+    assert whole.endswith("narrow terminal is wide")
