@@ -45,6 +45,14 @@ class DataDirectory:
         except OSError as error:
             raise unavailable(self.path, error) from error
 
+    def is_unmade_log(self, name: str) -> bool:
+        """Whether it names what a killed process left of a log in the making, with no event in it.
+
+        Whoever makes the log next begins anew.
+        """
+        new = _new(self.log_path).name
+        return name in {f"{new}{suffix}" for suffix in ("", "-journal", "-wal", "-shm")}
+
     def token_key(self) -> bytes:
         """The key of this directory's tokens, made once: of racing processes one makes it."""
         key = self.existing_token_key()
@@ -85,7 +93,7 @@ class DataDirectory:
 
         The caller holds the lock of the directory; what a killed process left is overwritten.
         """
-        new = path.with_name(f"{path.name}.new")
+        new = _new(path)
         try:
             new.unlink(missing_ok=True)
             os.close(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
@@ -98,6 +106,10 @@ class DataDirectory:
         finally:
             with suppress(OSError):
                 new.unlink()
+
+
+def _new(path: Path) -> Path:
+    return path.with_name(f"{path.name}.new")
 
 
 def _is_name(path: Path | str) -> bool:

@@ -194,6 +194,23 @@ def test_an_import_joins_no_refused_records(console: Console) -> None:
     assert len(console.json("dead-letters", "list", "--dir", "tried")) == 1
 
 
+def test_an_import_that_was_killed_can_be_repeated(console: Console) -> None:
+    """What is left of a log in the making is no log: the same command goes on, and leaves none."""
+    console.json("export", "-o", "audit.jsonl", "--force")
+    cut = console.folder / "cut"
+    cut.mkdir()
+    for name in ("log.db.new", "log.db.new-wal", "log.db.new-shm"):
+        (cut / name).write_bytes(b"SQLite format 3")
+
+    assert console.json("import", "audit.jsonl", "--dir", "cut")["runs"] == 2
+    assert console.json("verify", "--dir", "cut")["runs"] == 2
+    assert not [*cut.glob("*.new*")]
+
+    (console.folder / "full").mkdir()
+    (console.folder / "full" / "log.db.new.gz").touch()
+    assert console.hitl("import", "audit.jsonl", "--dir", "full").code == 2
+
+
 def test_what_has_no_place_is_a_dead_letter(console: Console) -> None:
     """A refused token is listed without itself, shown whole, replayed as a new one, discarded."""
     forged = console.token[:-1] + ("A" if console.token[-1] != "A" else "B")

@@ -70,7 +70,7 @@ def _refuse_unless_empty(directory: DataDirectory) -> None:
         finally:
             log.close()
     else:
-        found = _first_in(directory.path)
+        found = _first_in(directory)
     if found is not None:
         wanted = f"expected an empty data directory, found {found} in {directory.path}"
         raise InvalidInput(f"{wanted}; name a new one with --dir")
@@ -83,13 +83,15 @@ async def _held_by(log: SqliteLog) -> str | None:
     return "a log that has taken commands" if log.used else None
 
 
-def _first_in(path: Path) -> str | None:
+def _first_in(directory: DataDirectory) -> str | None:
+    """But for what an import left that was killed while it made the log: it can be repeated."""
     try:
-        return next((quoted(entry.name) for entry in path.iterdir()), None)
+        names = (entry.name for entry in directory.path.iterdir())
+        return next((quoted(name) for name in names if not directory.is_unmade_log(name)), None)
     except FileNotFoundError:
         return None
     except OSError as error:
-        message = f"expected a data directory, found {path}: {error.strerror}"
+        message = f"expected a data directory, found {directory.path}: {error.strerror}"
         raise LogUnavailable(message) from None
 
 
