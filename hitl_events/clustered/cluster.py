@@ -51,6 +51,7 @@ class Cluster:
 
     def __init__(self) -> None:
         self._keepers: dict[int, tuple[Keeper, asyncio.Task[None]]] = {}
+        self._going: dict[int, set[asyncio.Task[None]]] = {}
         self._group: asyncio.TaskGroup | None = None
         self._joined = False
 
@@ -95,6 +96,7 @@ class Cluster:
         finally:
             self._group = None
             self._keepers.clear()
+            self._going.clear()
             await self._inbound.stop()
 
     # told by the group
@@ -106,7 +108,20 @@ class Cluster:
             return
         for number in sorted(partitions - self._keepers.keys()):
             keeper = self._make_keeper(number)
-            self._keepers[number] = (keeper, self._group.create_task(keeper.keep()))
+            task = self._group.create_task(self._keep(keeper))
+            self._keepers[number] = (keeper, task)
+
+    async def _keep(self, keeper: Keeper) -> None:
+        """Once those that had the partition before have let go of it.
+
+        What they give back late, its feeding and its steps, would be taken from this one.
+        """
+        if before := self._going_of(keeper.number):
+            await asyncio.wait(before)
+        await keeper.keep()
+
+    def _going_of(self, number: int) -> set[asyncio.Task[None]]:
+        return {task for task in self._going.get(number, ()) if not task.done()}
 
     async def revoked(self, partitions: frozenset[int]) -> None:
         """Let these go; bounded."""
@@ -116,6 +131,7 @@ class Cluster:
         ending: list[asyncio.Task[None]] = []
         for number in partitions & self._keepers.keys():
             keeper, task = self._keepers.pop(number)
+            self._going[number] = {*self._going_of(number), task}
             self._inbound.cease(number)
             if not keeper.is_ready:
                 task.cancel()

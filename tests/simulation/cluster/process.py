@@ -109,7 +109,8 @@ class Process:
             await self.trouble.call("fence the owner before")
             opening.usurp()
             assert opening.try_own()
-            await self.trouble.call("restore the runs")
+            async with self.trouble.connected():
+                await self.trouble.call("restore the runs")
             ask_from = self._clock.now() + ASK_AFTER
             tools = replace(self._tools, partition=number, place=place_of, ask_from=ask_from)
             runner = Runner(opening, tools, self._clock, submission, Quiet(), PACE)

@@ -1,5 +1,7 @@
 """What befalls the processes of a simulated cluster, from one seed."""
 
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from random import Random
 from typing import Literal
 
@@ -9,6 +11,7 @@ from tests.simulation.cluster.virtual_time import passes
 Fate = Literal["well", "refused", "unknown"]
 _COMMIT_S = 0.01
 _SLOW_S = 3.0
+_GIVEN_BACK_S_MAX = 4.0
 
 
 class Trouble:
@@ -30,3 +33,12 @@ class Trouble:
         """One that writes nothing; `LogUnavailable`."""
         if await self.fate() != "well":
             raise LogUnavailable(f"expected to {what}, found nobody who answers")
+
+    @asynccontextmanager
+    async def connected(self) -> AsyncGenerator[None]:
+        """A connection, which takes its time to be given back where nobody answers."""
+        try:
+            yield
+        finally:
+            if self.random.random() < self.bad:
+                await passes(self.random.uniform(0, _GIVEN_BACK_S_MAX))

@@ -83,10 +83,15 @@ class World:
     async def _happening(self) -> None:
         await self._revive()
         number, other = self._random.randrange(PARTITIONS), self._random.choice(NAMES)
-        match self._random.choice(("moves", "expires", "killed", "trouble", "calm")):
+        match self._random.choice(("moves", "dealt", "expires", "killed", "trouble", "calm")):
             case "moves":
                 await self._take(number)
                 await self._give(number, other)
+            case "dealt":  # a group that deals out anew takes from all, also what they get again
+                for _ in range(self._random.randrange(1, 5)):
+                    await self._take(number)
+                    await self._give(number, self._owners[number])
+                    await passes(self._random.uniform(0, 3))
             case "expires":
                 before = self._owners[number]
                 if before != other:

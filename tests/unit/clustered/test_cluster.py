@@ -11,6 +11,7 @@ from hitl_events.clustered.cluster import Cluster
 from hitl_events.clustered.keeper import Keeper
 from hitl_events.errors import HitlError, LogUnavailable, OffsetOutside
 from hitl_events.testing import ManualClock
+from tests.unit.turns import loop_has_come_round
 
 
 class Stubborn:
@@ -67,6 +68,8 @@ class World:
         self._fatal = fatal
         self.news = asyncio.Event()
         self.stop = asyncio.Event()
+        self.given_back = asyncio.Event()
+        self.given_back.set()
         self.cluster = Cluster()
         self.inbound = Inbound(self)
         self.cluster.connect(self.inbound, self._keeper)
@@ -82,6 +85,7 @@ class World:
         try:
             yield Stubborn(deaf=self._deaf)
         finally:
+            await self.given_back.wait()
             self.say(f"lets go of {partition}")
 
     async def _confirm(self, partition: int) -> None:
@@ -106,6 +110,13 @@ class World:
         """Wait for all of them."""
         async with asyncio.timeout(20):
             while not set(whats) <= set(self.story):
+                self.news.clear()
+                await self.news.wait()
+
+    async def says_again(self, what: str) -> None:
+        """Wait until it was said a second time."""
+        async with asyncio.timeout(20):
+            while self.story.count(what) < 2:
                 self.news.clear()
                 await self.news.wait()
 
@@ -155,6 +166,32 @@ async def test_who_does_not_end_in_time_is_cut(monkeypatch: pytest.MonkeyPatch) 
     await world.cluster.revoked(frozenset({1}))
 
     assert world.story[-1] == "lets go of 1"
+    world.stop.set()
+    await serving
+
+
+async def test_a_partition_that_comes_back_waits_for_its_last_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Who lets go late would take the feeding away from who serves it by then."""
+    monkeypatch.setattr(module, "STOP_S", 0.01)
+    monkeypatch.setattr(module, "CANCEL_S", 0.01)
+    world = World(deaf=True)
+    serving = asyncio.create_task(world.cluster.serve(world.stop))
+    await world.has_said("joins")
+    await world.cluster.assigned(frozenset({1}))
+    await world.has_said("serves 1")
+    world.given_back.clear()
+    await world.cluster.revoked(frozenset({1}))
+
+    await world.cluster.assigned(frozenset({1}))
+    await loop_has_come_round()
+    before = list(world.story)
+    world.given_back.set()
+    await world.says_again("serves 1")
+
+    assert before == ["joins", "serves 1", "ceases 1"]
+    assert world.story == [*before, "lets go of 1", "serves 1"]
     world.stop.set()
     await serving
 
