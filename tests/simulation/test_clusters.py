@@ -41,7 +41,7 @@ def steps_forgotten(patch: pytest.MonkeyPatch) -> None:
     """Who comes back to a partition does not hear of the steps that run there."""
     take = Bench.take
 
-    def deaf(self: Bench, tell: object) -> object:
+    def deaf(self: Bench, *_: object) -> object:
         take(self, lambda _: None)
         return {}
 
