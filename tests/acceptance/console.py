@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from tests.acceptance import forked
+
 HITL = str(Path(sys.executable).with_name("hitl"))
 DONE_S_MAX = 60
 
@@ -133,10 +135,14 @@ class Console:
         )
 
     def hitl(self, *arguments: str | bytes, stdin: str = "", **given: Any) -> Said:
-        """A command to its end."""
-        process = self.begin(*arguments, **given)
-        out, err = process.communicate(stdin, DONE_S_MAX)
-        return Said(arguments, process.returncode, out or "", err)
+        """A command to its end; in a process of its own where something is `given` for it."""
+        if given:
+            process = self.begin(*arguments, **given)
+            out, err = process.communicate(stdin, DONE_S_MAX)
+            return Said(arguments, process.returncode, out or "", err)
+        command = [HITL, *map(os.fsdecode, arguments)]
+        code, out, err = forked.run(command, self.folder, self.environment, stdin, DONE_S_MAX)
+        return Said(arguments, code, out, err)
 
     def json(self, *arguments: str | bytes, stdin: str = "") -> Any:
         """The document of a command that ends with 0."""

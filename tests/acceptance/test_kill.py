@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,11 @@ import pytest
 from hitl_events.adapters.avro import AvroCodec
 from hitl_events.adapters.sqlite import SqliteLog
 from hitl_events.audit.chain import ChainCheck
+from tests.acceptance import forked
 
 CHILD = Path(__file__).with_name("crash_child.py")
 KILLS = 20
-TOGETHER = 2
+DEAD_S_MAX = 60.0
 
 POINTS = {
     "before_load": 4,
@@ -81,19 +82,12 @@ async def test_a_second_crash_while_it_recovers(pass_of_step: int, tmp_path: Pat
 def killed(point: str, directories: list[Path], nth: int | None = None) -> dict[Path, list[str]]:
     """What each process had acknowledged when it died, at this pass or at each one in turn."""
     said: dict[Path, list[str]] = {}
-    waiting = iter(enumerate(directories))
-    while pair := list(islice(waiting, TOGETHER)):
-        children = [
-            (
-                directory,
-                start("kill", str(directory), point, str(nth or 1 + number % POINTS[point])),
-            )
-            for number, directory in pair
-        ]
-        for directory, child in children:
-            output, errors = child.communicate(timeout=60)
-            assert child.returncode == -signal.SIGKILL, f"{point} was not reached:\n{errors}"
-            said[directory] = output.split()
+    for number, directory in enumerate(directories):
+        at = str(nth or 1 + number % POINTS[point])
+        command = [str(CHILD), "kill", str(directory), point, at]
+        code, output, errors = forked.run(command, directory.parent, os.environ, "", DEAD_S_MAX)
+        assert code == -signal.SIGKILL, f"{point} was not reached:\n{errors}"
+        said[directory] = output.split()
     return said
 
 
