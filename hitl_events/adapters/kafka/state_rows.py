@@ -264,11 +264,6 @@ def position_of(row: Sequence[Any]) -> RunPosition:
     )
 
 
-def questions(count: int) -> str:
-    """As many parameters."""
-    return ",".join("?" * count)
-
-
 def in_pieces(run_ids: Iterable[RunId], size: int) -> Iterable[list[RunId]]:
     """The ids, each once, in lists of that size."""
     every = list(dict.fromkeys(run_ids))

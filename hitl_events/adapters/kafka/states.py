@@ -26,7 +26,7 @@ _KEYS_PER_QUERY = 500
 """SQLite before 3.32 takes 999 parameters."""
 _PAGE_ROWS = 1000
 
-_HELD = "SELECT run_id, first, seq, head, last FROM runs WHERE run_id IN "
+_HELD = "SELECT run_id, first, seq, head, last FROM runs WHERE run_id IN ({})"
 _ADD = """INSERT OR REPLACE INTO runs
 (run_id, seq, head, status, due_us, busy, gates, first, last, chunks, forget_us, mark)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
@@ -35,7 +35,7 @@ last = ?, forget_us = coalesce(?, forget_us), mark = coalesce(?, mark) WHERE fir
 _ADD_EVENTS = "INSERT OR REPLACE INTO events (first, seq, data) VALUES (?, ?, ?)"
 _DROP_EVENTS = "DELETE FROM events WHERE first = ?"
 _KEPT = """SELECT run_id, seq, head, status, due_us, busy, gates, first, last, chunks, mark
-FROM runs WHERE run_id IN """
+FROM runs WHERE run_id IN ({})"""
 _EVENTS = "SELECT first, data FROM events WHERE first IN ({}) ORDER BY first, seq"
 _BUSY = "SELECT run_id FROM runs WHERE busy = 1 ORDER BY first LIMIT ?"
 _DUE = "SELECT run_id FROM runs WHERE due_us <= ? ORDER BY due_us, first LIMIT ?"
@@ -317,20 +317,18 @@ class StateFile:
         return self._codec.encode_mark(winners_only(mark))
 
     def _kept(self, run_ids: list[RunId]) -> list[Kept]:
-        found = self._file.rows(f"{_KEPT}({rows.questions(len(run_ids))})", run_ids)
+        found = self._file.rows_among(_KEPT, run_ids)
         firsts = [row[7] for row in found]
         events: dict[int, list[bytes]] = {first: [] for first in firsts}
-        sql = _EVENTS.format(rows.questions(len(firsts)))
-        for first, values in self._file.decoded(
-            "events", self._file.rows(sql, firsts), rows.unpacked
-        ):
+        packed = self._file.rows_among(_EVENTS, firsts)
+        for first, values in self._file.decoded("events", packed, rows.unpacked):
             events[first] += values
         return self._file.decoded("runs", found, lambda row: rows.kept_of(row, events[row[7]]))
 
     def _held_now(self, run_ids: Iterable[RunId]) -> dict[RunId, Held]:
         found: dict[RunId, Held] = {}
         for some in rows.in_pieces(run_ids, _KEYS_PER_QUERY):
-            for run_id, *rest in self._file.rows(f"{_HELD}({rows.questions(len(some))})", some):
+            for run_id, *rest in self._file.rows_among(_HELD, some):
                 found[RunId(run_id)] = Held(*rest)
         return found
 

@@ -39,7 +39,7 @@ VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (run_id) DO NOTHING"""
 _GO_ON = """UPDATE runs SET seq = ?, head = ?, status = ?, due_us = ?, busy = ?,
 spans = CAST(spans || ? AS BLOB) WHERE run_id = ? AND seq = ?"""
 _STORED = "SELECT seq, spans FROM runs WHERE run_id = ?"
-_WHOLE = "SELECT run, run_id, spans, seq FROM runs WHERE run_id IN "
+_WHOLE = "SELECT run, run_id, spans, seq FROM runs WHERE run_id IN ({})"
 _BUSY = "SELECT run_id FROM runs WHERE busy = 1 ORDER BY run LIMIT ?"
 _DUE = "SELECT run_id FROM runs WHERE due_us <= ? ORDER BY due_us, run LIMIT ?"
 _NEXT_DUE = "SELECT min(due_us) FROM runs WHERE due_us IS NOT NULL"
@@ -130,8 +130,7 @@ class Runs:
         keys = [key for run_id in dict.fromkeys(run_ids) if (key := _key(run_id)) is not None]
         for index in range(0, len(keys), _KEYS_PER_QUERY):
             some = keys[index : index + _KEYS_PER_QUERY]
-            marks = ",".join("?" * len(some))
-            rows = self._file.rows(f"{_WHOLE}({marks})", some)
+            rows = self._file.rows_among(_WHOLE, some)
             yield from self._file.decoded("runs", rows, _whole_run)
 
     def _values(self, offsets: Sequence[tuple[int, RunId]]) -> Iterator[bytes]:
