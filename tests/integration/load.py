@@ -51,8 +51,8 @@ class Load:
 
     def _wave(self) -> None:
         numbers = range(self.started, self.started + WAVE)
+        self.started += WAVE  # first: who waits for all waits for these too
         self._world.publish(*(self._world.starting(f"run-{number}") for number in numbers))
-        self.started += WAVE
 
     def _decide(self, pauses: list[Record]) -> None:
         decisions: list[Outgoing] = []
@@ -104,7 +104,8 @@ class Load:
     def rest(self) -> None:
         """Start no more for now; wait until all that was started is complete."""
         self._resting.set()
-        self.has_finished(self._at_work)
+        while self._at_work:
+            self.has_finished(self._at_work)
 
     def go_on(self) -> None:
         """After a rest."""
