@@ -56,4 +56,6 @@ class LoopClock:
 
 async def passes(seconds: float) -> None:
     """Let that much of the loop's time pass."""
-    await asyncio.sleep(seconds)  # sleep: nobody waits, the time is the loop's own
+    passed = asyncio.Event()
+    asyncio.get_running_loop().call_later(seconds, passed.set)
+    await passed.wait()

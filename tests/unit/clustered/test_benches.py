@@ -21,14 +21,18 @@ class Held(Work):
         self.go = asyncio.Event()
         self.start = self._start()
 
+    async def outlives(self, benches: Benches) -> None:
+        """It is at work, and its partition goes."""
+        await self.begin()
+        self.bench.leave()
+        benches.left(3)
+
 
 async def test_a_step_is_joined_at_the_same_bench() -> None:
     """The partition came back before the step had ended."""
     async with asyncio.timeout(20), Benches(ManualClock(), list[StepReport]().append) as benches:
         held = Held(benches)
-        await held.begin()
-        held.bench.leave()
-        benches.left(3)
+        await held.outlives(benches)
 
         again = benches.bench(3)
 
@@ -41,9 +45,7 @@ async def test_a_step_has_its_time_and_no_more() -> None:
     alone: list[StepReport] = []
     async with asyncio.timeout(20), Benches(ManualClock(), alone.append, outlive_s=0) as benches:
         held = Held(benches)
-        await held.begin()
-        held.bench.leave()
-        benches.left(3)
+        await held.outlives(benches)
         await asyncio.wait(asyncio.all_tasks() - {asyncio.current_task()})
         assert held.bench.is_idle
 
@@ -55,9 +57,7 @@ async def test_takeovers_that_fail_leave_no_second_end_behind() -> None:
     alone: list[StepReport] = []
     async with asyncio.timeout(20), Benches(ManualClock(), alone.append, outlive_s=0) as benches:
         held = Held(benches)
-        await held.begin()
-        held.bench.leave()
-        benches.left(3)
+        await held.outlives(benches)
         benches.left(3)  # a takeover failed before it asked for the bench
         again = benches.bench(3)
         again.take(held.heard.append)
@@ -74,9 +74,7 @@ async def test_what_runs_at_the_end_of_the_process_is_cancelled() -> None:
     alone: list[StepReport] = []
     async with asyncio.timeout(20), Benches(ManualClock(), alone.append) as benches:
         held = Held(benches)
-        await held.begin()
-        held.bench.leave()
-        benches.left(3)
+        await held.outlives(benches)
 
     assert (alone, held.bench.is_idle) == ([], True)
 
@@ -87,9 +85,7 @@ async def test_an_end_without_an_owner_is_told() -> None:
     async with asyncio.timeout(20), Benches(ManualClock(), alone.append) as benches:
         held = Held(benches)
         held.alone, held.ended = alone, alone.came
-        await held.begin()
-        held.bench.leave()
-        benches.left(3)
+        await held.outlives(benches)
         await held.end()
 
     assert [report.output for report in alone] == [b'"out"']

@@ -113,6 +113,14 @@ class World:
                 self.news.clear()
                 await self.news.wait()
 
+    async def serving(self, partition: int) -> asyncio.Task[None]:
+        """The process under way, which serves that partition."""
+        serving = asyncio.create_task(self.cluster.serve(self.stop))
+        await self.has_said("joins")
+        await self.cluster.assigned(frozenset({partition}))
+        await self.has_said(f"serves {partition}")
+        return serving
+
     async def says_again(self, what: str) -> None:
         """Wait until it was said a second time."""
         async with asyncio.timeout(20):
@@ -143,10 +151,7 @@ async def test_partitions_come_and_go() -> None:
 async def test_an_end_lets_everything_go() -> None:
     """Partitions first, the group last."""
     world = World()
-    serving = asyncio.create_task(world.cluster.serve(world.stop))
-    await world.has_said("joins")
-    await world.cluster.assigned(frozenset({1}))
-    await world.has_said("serves 1")
+    serving = await world.serving(1)
 
     world.stop.set()
     await serving
@@ -158,10 +163,7 @@ async def test_who_does_not_end_in_time_is_cut(monkeypatch: pytest.MonkeyPatch) 
     """A partition goes to others within a bound, whatever its steps do."""
     monkeypatch.setattr(module, "STOP_S", 0.01)
     world = World(deaf=True)
-    serving = asyncio.create_task(world.cluster.serve(world.stop))
-    await world.has_said("joins")
-    await world.cluster.assigned(frozenset({1}))
-    await world.has_said("serves 1")
+    serving = await world.serving(1)
 
     await world.cluster.revoked(frozenset({1}))
 
@@ -177,10 +179,7 @@ async def test_a_partition_that_comes_back_waits_for_its_last_end(
     monkeypatch.setattr(module, "STOP_S", 0.01)
     monkeypatch.setattr(module, "CANCEL_S", 0.01)
     world = World(deaf=True)
-    serving = asyncio.create_task(world.cluster.serve(world.stop))
-    await world.has_said("joins")
-    await world.cluster.assigned(frozenset({1}))
-    await world.has_said("serves 1")
+    serving = await world.serving(1)
     world.given_back.clear()
     await world.cluster.revoked(frozenset({1}))
 
@@ -211,10 +210,7 @@ async def test_what_a_keeper_can_not_mend_ends_the_process() -> None:
 async def test_a_group_that_can_not_go_on_ends_the_process() -> None:
     """The partitions are let go first."""
     world = World()
-    serving = asyncio.create_task(world.cluster.serve(world.stop))
-    await world.has_said("joins")
-    await world.cluster.assigned(frozenset({4}))
-    await world.has_said("serves 4")
+    serving = await world.serving(4)
 
     world.inbound.failure.set_exception(LogUnavailable("expected the group, found none"))
 

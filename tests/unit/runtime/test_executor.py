@@ -238,6 +238,13 @@ async def _no_thread_is_free(
 ) -> AsyncGenerator[asyncio.TaskGroup]:
     """The only one is at work in a step `first` until the block ends; all is over then."""
     monkeypatch.setattr(module, "THREADS_MAX", 1)
+    async with _one_is_at_work(steps) as group:
+        yield group
+
+
+@asynccontextmanager
+async def _one_is_at_work(steps: Steps) -> AsyncGenerator[asyncio.TaskGroup]:
+    """A thread, in a step `first` until the block ends; all is over then."""
     go, began = threading.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
 
@@ -319,20 +326,10 @@ async def test_where_no_more_threads_can_be_had_those_that_are_there_do_the_work
     steps: Steps, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A step waits for one of them, as where all that there may be are at work."""
-    go, began = threading.Event(), asyncio.Event()
-    loop = asyncio.get_running_loop()
-
-    def first() -> None:
-        loop.call_soon_threadsafe(began.set)
-        go.wait(20)
-
-    async with asyncio.timeout(20), asyncio.TaskGroup() as group:
-        group.create_task(steps.executor.run(steps.start(first), 0.0))
-        await began.wait()
+    async with _one_is_at_work(steps) as group:
         _no_thread_starts(monkeypatch)
         group.create_task(steps.executor.run(steps.start(plain, 1), 0.0))
         await loop_has_come_round()
-        go.set()
 
     assert sorted(report.output or b"" for report in steps.reports) == [b"1", b"null"]
     assert steps.failures == []
